@@ -1,0 +1,74 @@
+//! Mann-Whitney's test together with the Hodges-Lehmann interval, as a look at one
+//! gauge needs them: sorting, the rank statistic, the estimate and both bounds.
+
+use criterion::BenchmarkId;
+use criterion::Criterion;
+use criterion::Throughput;
+use std::hint::black_box;
+use wavegate::stats::SortedCohorts;
+use wavegate::stats::Tail;
+use wavegate::stats::hodges_lehmann;
+use wavegate::stats::mann_whitney;
+
+/// Points a side: an hour by the minute and by 15 s, a day by the minute, and many.
+const SIZES: [usize; 4] = [60, 240, 1440, 10_000];
+
+/// The level of one bound at one of 60 looks.
+const LEVEL: f64 = 0.05 / 60.0;
+
+fn main() {
+    let mut criterion = Criterion::default().configure_from_args();
+    rank_test_and_interval(&mut criterion);
+    criterion.final_summary();
+}
+
+fn rank_test_and_interval(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("mann_whitney_and_hodges_lehmann");
+    group.throughput(Throughput::Elements(1));
+    for size in SIZES {
+        let (canary, baseline) = (series(size, 1, 105.0), series(size, 2, 100.0));
+        let mut sorted = SortedCohorts::default();
+        group.bench_with_input(BenchmarkId::new("sorted_once", size), &size, |bench, _| {
+            bench.iter(|| {
+                sorted.reload(black_box(&canary), black_box(&baseline));
+                (sorted.mann_whitney(Tail::TwoSided), sorted.hodges_lehmann(LEVEL, 1.0))
+            });
+        });
+        group.bench_with_input(BenchmarkId::new("apart", size), &size, |bench, _| {
+            bench.iter(|| {
+                let (canary, baseline) = (black_box(&canary), black_box(&baseline));
+                (mann_whitney(canary, baseline, Tail::TwoSided), hodges_lehmann(canary, baseline, LEVEL, 1.0))
+            });
+        });
+        let rounded = |values: &[f64]| values.iter().map(|value| value.round()).collect::<Vec<_>>();
+        let (canary, baseline) = (rounded(&canary), rounded(&baseline));
+        group.bench_with_input(BenchmarkId::new("sorted_once_many_ties", size), &size, |bench, _| {
+            bench.iter(|| {
+                sorted.reload(black_box(&canary), black_box(&baseline));
+                (sorted.mann_whitney(Tail::TwoSided), sorted.hodges_lehmann(LEVEL, 1.0))
+            });
+        });
+    }
+    group.finish();
+}
+
+/// `count` values about `level`, skewed as latencies are, from a fixed seed.
+fn series(count: usize, seed: u64, level: f64) -> Vec<f64> {
+    let mut state = seed;
+    // SplitMix64; its upper 53 bits as a fraction.
+    let mut uniform = || {
+        state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut mixed = state;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        #[expect(clippy::cast_precision_loss, reason = "53 bits")]
+        let fraction = ((mixed ^ (mixed >> 31)) >> 11) as f64 / 9_007_199_254_740_992.0;
+        fraction
+    };
+    (0..count)
+        .map(|_| {
+            let bell = (0..12).map(|_| uniform()).sum::<f64>() - 6.0;
+            level * (0.2 * bell).exp()
+        })
+        .collect()
+}

@@ -1,0 +1,283 @@
+//! The checks of a rule file.
+
+use crate::rules::Bound;
+use crate::rules::Breach;
+use crate::rules::Check;
+use crate::rules::CheckKind;
+use crate::rules::GaugeTest;
+use crate::rules::OnFail;
+use crate::rules::Schedule;
+use crate::rules::margin;
+use crate::rules::margin::Scale;
+use crate::rules::parse::differ;
+use crate::rules::parse::matchers;
+use crate::rules::parse::required;
+use crate::rules::parse::word_name;
+use crate::rules::query::Cohorts;
+use crate::rules::query::GaugeQuery;
+use crate::rules::query::PromQl;
+use crate::rules::query::QueryFault;
+use crate::rules::query::Selector;
+use crate::rules::reader::Entry;
+use crate::rules::reader::Reader;
+use crate::rules::reader::Table;
+use crate::rules::reader::listed;
+use crate::rules::reader::one_of;
+use crate::rules::reader::quote;
+use crate::rules::units::duration_text;
+use crate::rules::yaml::RawValue;
+use std::time::Duration;
+
+/// Most checks of one gate: each shares the risk, and each costs queries.
+const MAX_CHECKS: usize = 200;
+
+/// Most samples that a breach looks back on.
+const MAX_SAMPLES: u32 = 60;
+
+/// What a check of each kind may say besides its query.
+const KINDS: &[(&str, &[&str])] = &[
+    ("ratio", &["worse", "tolerance", "pass_within", "weight", "floor"]),
+    ("histogram", &["worse", "tolerance", "pass_within", "weight"]),
+    ("gauge", &["worse", "tolerance", "pass_within", "weight", "test"]),
+    ("threshold", &["max", "min", "breach"]),
+];
+
+const KEYS: &[&str] = &[
+    "name",
+    "ratio",
+    "histogram",
+    "gauge",
+    "threshold",
+    "worse",
+    "tolerance",
+    "pass_within",
+    "floor",
+    "weight",
+    "test",
+    "max",
+    "min",
+    "breach",
+    "match",
+    "on_fail",
+];
+
+/// Every check that can be read; the faults of the others are noted.
+pub(super) fn checks(reader: &mut Reader<'_>, entry: Entry<'_>, file: &Cohorts, schedule: &Schedule) -> Vec<Check> {
+    let RawValue::List(nodes) = &entry.node.value else {
+        let message = "`checks` is a list".to_owned();
+        reader.error(entry.node.spot, "wrong_type", message, "begin each check with `- name: …`");
+        return Vec::new();
+    };
+    if nodes.is_empty() || nodes.len() > MAX_CHECKS {
+        let message = format!("there are {} checks, not 1 to {MAX_CHECKS}", nodes.len());
+        reader.error(entry.key_spot, "bad_length", message, "a gate is judged by a handful of checks");
+        return Vec::new();
+    }
+    let mut names: Vec<(String, usize)> = Vec::new();
+    let mut checks = Vec::new();
+    for node in nodes {
+        let Some(table) = reader.table(node, "a check", KEYS) else { continue };
+        let name = name(reader, &table, &mut names);
+        let cohorts = table.get("match").map(|entry| matched(reader, entry, &table, file));
+        let kind = kind(reader, &table, schedule);
+        let words = [("fail", OnFail::Fail), ("pause", OnFail::Pause), ("report", OnFail::Report)];
+        let on_fail = table.get("on_fail").and_then(|entry| reader.word(entry, &words)).unwrap_or(OnFail::Fail);
+        if let (Some(name), Some(kind)) = (name, kind) {
+            checks.push(Check { name, kind, on_fail, cohorts: cohorts.flatten() });
+        }
+    }
+    if checks.len() == nodes.len() && !checks.iter().any(Check::counts) {
+        let message = "every check is only reported, so the gate could never pass".to_owned();
+        reader.error(entry.key_spot, "nothing_counts", message, "give one check `on_fail: fail` or `on_fail: pause`");
+    }
+    checks
+}
+
+fn name(reader: &mut Reader<'_>, table: &Table<'_>, names: &mut Vec<(String, usize)>) -> Option<String> {
+    let entry = required(reader, table, "name", "name the check: `name: errors`")?;
+    let name = word_name(reader, entry)?;
+    if let Some((_, line)) = names.iter().find(|(other, _)| *other == name) {
+        let help = format!("the check in line {line} has it already: find another");
+        reader.error(entry.node.spot, "duplicate_name", format!("two checks are called `{name}`"), help);
+    }
+    names.push((name.clone(), entry.node.spot.line));
+    Some(name)
+}
+
+/// Cohorts of one check. One without a baseline is judged alone, which only a threshold can be.
+fn matched(reader: &mut Reader<'_>, entry: Entry<'_>, check: &Table<'_>, file: &Cohorts) -> Option<Cohorts> {
+    let table = reader.table(entry.node, "`match`", &["canary", "baseline"])?;
+    let canary = required(reader, &table, "canary", "say who is judged: `canary: 'pod=~\"checkout-$wave-.*\"'`");
+    let canary = canary.and_then(|entry| matchers(reader, entry));
+    let baseline = table.get("baseline").map(|entry| (entry, matchers(reader, entry)));
+    if baseline.is_none() && check.get("threshold").is_none() {
+        let message = "this check compares, and `match` gives it no baseline".to_owned();
+        let help = "add `baseline` to `match`; only a `threshold` is judged alone";
+        reader.error(entry.key_spot, "no_baseline", message, help);
+    }
+    if let (Some(canary), Some((entry, Some(baseline)))) = (&canary, &baseline) {
+        differ(reader, *entry, canary, Some(baseline));
+    }
+    let baseline = baseline.and_then(|(_, matchers)| matchers);
+    Some(Cohorts { canary: canary?, baseline, instance: file.instance.clone() })
+}
+
+fn kind(reader: &mut Reader<'_>, table: &Table<'_>, schedule: &Schedule) -> Option<CheckKind> {
+    let kinds: Vec<&str> = KINDS.iter().map(|(kind, _)| *kind).collect();
+    let mut found = table.entries().iter().filter(|entry| kinds.contains(&entry.key));
+    let Some(query) = found.next().copied() else {
+        let help = format!("write {}", one_of(&kinds));
+        reader.error(table.spot, "no_kind", "the check does not say what it looks at".to_owned(), help);
+        return None;
+    };
+    for second in found {
+        let message = format!("a check is one thing: `{}` or `{}`", query.key, second.key);
+        reader.error(second.key_spot, "two_kinds", message, "make two checks of it");
+    }
+    misplaced(reader, table, query.key);
+    match query.key {
+        "ratio" => ratio(reader, table, query),
+        "histogram" => histogram(reader, table, query),
+        "gauge" => gauge(reader, table, query, schedule),
+        _ => threshold(reader, table, query),
+    }
+}
+
+/// Notes keys of other kinds than `kind`.
+fn misplaced(reader: &mut Reader<'_>, table: &Table<'_>, kind: &str) {
+    let common = ["name", "match", "on_fail"];
+    let allowed = KINDS.iter().find(|(name, _)| *name == kind).map_or(&[][..], |(_, keys)| keys);
+    for entry in table.entries() {
+        let is_kind = KINDS.iter().any(|(name, _)| *name == entry.key);
+        if is_kind || common.contains(&entry.key) || allowed.contains(&entry.key) {
+            continue;
+        }
+        let owners: Vec<&str> =
+            KINDS.iter().filter(|(_, keys)| keys.contains(&entry.key)).map(|(name, _)| *name).collect();
+        let message = format!("a `{kind}` check has no `{}`", entry.key);
+        let help = format!("`{}` is for {}; a `{kind}` has {}", entry.key, listed(&owners), listed(allowed));
+        reader.error(entry.key_spot, "misplaced_key", message, help);
+    }
+}
+
+fn ratio(reader: &mut Reader<'_>, table: &Table<'_>, query: Entry<'_>) -> Option<CheckKind> {
+    let policy = margin::policy(reader, table, Scale::Ratio);
+    let floor = margin::floor(reader, table, policy.worse);
+    let counters = reader.table(query.node, "`ratio`", &["bad", "total"])?;
+    let bad = required(reader, &counters, "bad", "name the counter of bad events");
+    let bad = bad.and_then(|entry| queried(reader, entry, Selector::parse));
+    let total = required(reader, &counters, "total", "name the counter of all events");
+    let total = total.and_then(|entry| queried(reader, entry, Selector::parse));
+    Some(CheckKind::Ratio { bad: bad?, total: total?, floor, policy })
+}
+
+fn histogram(reader: &mut Reader<'_>, table: &Table<'_>, query: Entry<'_>) -> Option<CheckKind> {
+    let policy = margin::policy(reader, table, Scale::Histogram);
+    let metric = queried(reader, query, Selector::parse)?;
+    if let Some(base) = metric.metric().strip_suffix("_bucket") {
+        let message = format!("`{}` is one part of the histogram", metric.metric());
+        reader.error(query.node.spot, "bucket_suffix", message, format!("name the histogram: `{base}`"));
+        return None;
+    }
+    if metric.names_label("le") {
+        let message = "a histogram is read with all its buckets".to_owned();
+        reader.error(query.node.spot, "bucket_label", message, "take the matcher on `le` out");
+        return None;
+    }
+    Some(CheckKind::Histogram { metric, policy })
+}
+
+fn gauge(reader: &mut Reader<'_>, table: &Table<'_>, entry: Entry<'_>, schedule: &Schedule) -> Option<CheckKind> {
+    let policy = margin::policy(reader, table, Scale::Gauge);
+    let words = [("mann_whitney", GaugeTest::MannWhitney)];
+    let test = table.get("test").and_then(|entry| reader.word(entry, &words)).unwrap_or(GaugeTest::Default);
+    let query = queried(reader, entry, GaugeQuery::parse)?;
+    if let GaugeQuery::Expr(expr) = &query {
+        widened(reader, entry, expr);
+        overlapping(reader, entry, expr, schedule.interval);
+    }
+    Some(CheckKind::Gauge { query, test, policy })
+}
+
+fn threshold(reader: &mut Reader<'_>, table: &Table<'_>, entry: Entry<'_>) -> Option<CheckKind> {
+    let bound = bound(reader, table);
+    let breach = table.get("breach").map_or(Some(Breach { count: 3, samples: 5 }), |entry| breach(reader, entry));
+    let query = queried(reader, entry, PromQl::parse)?;
+    widened(reader, entry, &query);
+    Some(CheckKind::Threshold { query, bound: bound?, breach: breach? })
+}
+
+fn bound(reader: &mut Reader<'_>, table: &Table<'_>) -> Option<Bound> {
+    let help = "write a plain number in the unit of the query: `max: 0.8`";
+    let max = table.get("max").map(|entry| (entry, reader.number(entry, help)));
+    let min = table.get("min").map(|entry| (entry, reader.number(entry, help)));
+    match (max, min) {
+        (Some((_, max)), None) => max.map(Bound::Max),
+        (None, Some((_, min))) => min.map(Bound::Min),
+        (Some(_), Some((entry, _))) => {
+            let message = "a threshold has one bound: `max` or `min`".to_owned();
+            reader.error(entry.key_spot, "two_bounds", message, "make two checks of it");
+            None
+        }
+        (None, None) => {
+            let spot = table.get("threshold").map_or(table.spot, |entry| entry.key_spot);
+            let help = "add `max: …` (above is a breach) or `min: …` (below is one)";
+            reader.error(spot, "no_bound", "the threshold has no bound".to_owned(), help);
+            None
+        }
+    }
+}
+
+/// `3 of 5`.
+fn breach(reader: &mut Reader<'_>, entry: Entry<'_>) -> Option<Breach> {
+    let help = "write how many of how many samples: `3 of 5`";
+    let text = reader.text(entry, 100)?;
+    let read = text.split_once(" of ").and_then(|(count, samples)| {
+        let (count, samples) = (count.trim().parse().ok()?, samples.trim().parse().ok()?);
+        Some(Breach { count, samples })
+    });
+    let Some(breach) = read else {
+        let message = format!("`breach` cannot be {}", quote(text));
+        reader.error(entry.node.spot, "bad_breach", message, help);
+        return None;
+    };
+    if breach.count == 0 || breach.count > breach.samples || breach.samples > MAX_SAMPLES {
+        let message = format!("{} of {} samples cannot be", breach.count, breach.samples);
+        let help = format!("at least 1, at most all, of at most {MAX_SAMPLES}");
+        reader.error(entry.node.spot, "bad_breach", message, help);
+        return None;
+    }
+    Some(breach)
+}
+
+/// The query of `entry`, read by `parse`.
+fn queried<Q>(
+    reader: &mut Reader<'_>,
+    entry: Entry<'_>,
+    parse: impl Fn(&str) -> Result<Q, Vec<QueryFault>>,
+) -> Option<Q> {
+    let RawValue::Text(text) = &entry.node.value else {
+        let message = format!("`{}` is a query, as text", entry.key);
+        reader.error(entry.node.spot, "wrong_type", message, "write PromQL, in quotes where it has `{` or `#`");
+        return None;
+    };
+    parse(text).map_err(|faults| reader.query_faults(entry.node, text, faults)).ok()
+}
+
+fn widened(reader: &mut Reader<'_>, entry: Entry<'_>, expr: &PromQl) {
+    if expr.uses_interval() {
+        let message = "`$interval` is at least four scrapes here, so windows may overlap".to_owned();
+        let help = "only `rate` or `increase` of one selector over `[$interval]` is counted from raw samples";
+        reader.warning(entry.node.spot, "interval_widened", message, help);
+    }
+}
+
+fn overlapping(reader: &mut Reader<'_>, entry: Entry<'_>, expr: &PromQl, interval: Duration) {
+    let longest = expr.longest_range();
+    if longest > interval {
+        let (longest, interval) = (duration_text(longest), duration_text(interval));
+        let message = format!("windows of {longest} every {interval} overlap: one event is seen many times");
+        let help = "write `[$interval]`, or know that the check needs longer to decide";
+        reader.warning(entry.node.spot, "overlapping_windows", message, help);
+    }
+}

@@ -1,0 +1,302 @@
+//! Typed reading of a YAML tree: every question notes what is wrong with the
+//! answer and goes on, so that all faults of a file are found in one pass.
+
+use crate::rules::diagnostic::Diagnostic;
+use crate::rules::diagnostic::Severity;
+use crate::rules::diagnostic::Spot;
+use crate::rules::query::QueryFault;
+use crate::rules::units;
+use crate::rules::yaml::RawNode;
+use crate::rules::yaml::RawValue;
+use std::time::Duration;
+
+/// Most diagnostics of one file: nobody reads the hundredth.
+const MAX_FOUND: usize = 100;
+
+/// Notes what is wrong.
+pub(super) struct Reader<'a> {
+    file: &'a str,
+    text: &'a str,
+    found: Vec<Diagnostic>,
+}
+
+/// A mapping whose keys are known, each at most once.
+pub(super) struct Table<'n> {
+    /// Where the mapping begins.
+    pub(super) spot: Spot,
+    entries: Vec<Entry<'n>>,
+}
+
+/// A key with its value.
+#[derive(Clone, Copy)]
+pub(super) struct Entry<'n> {
+    pub(super) key: &'n str,
+    pub(super) key_spot: Spot,
+    pub(super) node: &'n RawNode,
+}
+
+impl<'n> Table<'n> {
+    /// The value of `key`.
+    pub(super) fn get(&self, key: &str) -> Option<Entry<'n>> {
+        self.entries.iter().find(|entry| entry.key == key).copied()
+    }
+
+    /// Every key, in the order of the file.
+    pub(super) fn entries(&self) -> &[Entry<'n>] {
+        &self.entries
+    }
+}
+
+impl<'a> Reader<'a> {
+    pub(super) fn new(file: &'a str, text: &'a str) -> Self {
+        Self { file, text, found: Vec::new() }
+    }
+
+    /// What was found, in the order of the file, nothing twice.
+    pub(super) fn finish(self) -> Vec<Diagnostic> {
+        let mut found = self.found;
+        // An anchored value is read at each of its uses; its fault is one.
+        let key = |d: &Diagnostic| (d.line, d.column, d.code, d.message.clone());
+        found.sort_by_key(key);
+        found.dedup_by_key(|d| key(d));
+        // Errors are what refuses the file: warnings may not push them out.
+        if found.iter().filter(|d| d.severity == Severity::Error).count() > 0 && found.len() > MAX_FOUND {
+            found.retain(|d| d.severity == Severity::Error);
+        }
+        found.truncate(MAX_FOUND);
+        found
+    }
+
+    pub(super) fn error(&mut self, spot: Spot, code: &'static str, message: String, help: impl Into<String>) {
+        self.note(Severity::Error, spot, code, message, help.into());
+    }
+
+    pub(super) fn warning(&mut self, spot: Spot, code: &'static str, message: String, help: impl Into<String>) {
+        self.note(Severity::Warning, spot, code, message, help.into());
+    }
+
+    fn note(&mut self, severity: Severity, spot: Spot, code: &'static str, message: String, help: String) {
+        let Spot { line, column, width, .. } = spot;
+        let file = self.file.to_owned();
+        self.found.push(Diagnostic { file, line, column, width, code, message, help, severity });
+    }
+
+    /// Notes the faults of the query that `node` holds, inside of it where its
+    /// text stands in the file as it is: plain, or in quotes without escapes.
+    pub(super) fn query_faults(&mut self, node: &RawNode, query: &str, faults: Vec<QueryFault>) {
+        for fault in faults {
+            let spot = if fault.at.is_empty() { None } else { self.spot_within(node, query, &fault) };
+            self.error(spot.unwrap_or(node.spot), fault.code, fault.message, fault.help);
+        }
+    }
+
+    fn spot_within(&self, node: &RawNode, query: &str, fault: &QueryFault) -> Option<Spot> {
+        let written = self.text.get(node.spot.byte?..)?;
+        let skipped = usize::from(written.starts_with(['"', '\'']));
+        let written = written.get(skipped..)?;
+        // Only a text of one line stands there letter by letter.
+        let before = query.get(..fault.at.start).filter(|before| !before.contains('\n'))?;
+        let faulty = query.get(fault.at.clone())?;
+        if !written.starts_with(query.get(..fault.at.end)?) {
+            return None;
+        }
+        let column = node.spot.column + skipped + before.chars().count();
+        Some(Spot { column, width: faulty.chars().count().max(1), ..node.spot })
+    }
+
+    /// The mapping of `node`, which is `what`, with `known` keys.
+    pub(super) fn table<'n>(&mut self, node: &'n RawNode, what: &str, known: &[&str]) -> Option<Table<'n>> {
+        let RawValue::Table(pairs) = &node.value else {
+            let message = format!("{what} is a mapping, not {}", kind_of(&node.value));
+            self.error(node.spot, "wrong_type", message, format!("its keys are {}", listed(known)));
+            return None;
+        };
+        let mut entries: Vec<Entry<'n>> = Vec::with_capacity(pairs.len());
+        for (key, value) in pairs {
+            let RawValue::Text(name) = &key.value else {
+                let message = format!("a key is text, not {}", kind_of(&key.value));
+                self.error(key.spot, "unknown_key", message, format!("the keys of {what} are {}", listed(known)));
+                continue;
+            };
+            let entry = Entry { key: name, key_spot: key.spot, node: value };
+            if let Some(first) = entries.iter().find(|first| first.key == name) {
+                let message = format!("{} stands twice", quote(name));
+                let help = format!("it stands in line {} already: keep one", first.key_spot.line);
+                self.error(key.spot, "duplicate_key", message, help);
+            } else if known.contains(&name.as_str()) {
+                entries.push(entry);
+            } else {
+                self.unknown_key(entry, what, known);
+            }
+        }
+        Some(Table { spot: node.spot, entries })
+    }
+
+    fn unknown_key(&mut self, entry: Entry<'_>, what: &str, known: &[&str]) {
+        if entry.key == "<<" {
+            let help = "repeat the keys, or use an anchor for a whole value: `schedule: *usual`";
+            self.error(entry.key_spot, "merge_key", "merge keys are not read".to_owned(), help);
+            return;
+        }
+        let help = match nearest(entry.key, known) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("the keys of {what} are {}", listed(known)),
+        };
+        let message = format!("{} is not a key of {what}", quote(entry.key));
+        self.error(entry.key_spot, "unknown_key", message, help);
+    }
+
+    /// Text of 1 to `most` bytes.
+    pub(super) fn text<'n>(&mut self, entry: Entry<'n>, most: usize) -> Option<&'n str> {
+        let RawValue::Text(text) = &entry.node.value else {
+            let message = format!("`{}` is text, not {}", entry.key, kind_of(&entry.node.value));
+            self.error(entry.node.spot, "wrong_type", message, "write text; put it in quotes");
+            return None;
+        };
+        if text.is_empty() || text.len() > most {
+            let message = format!("`{}` has {} bytes, not 1 to {most}", entry.key, text.len());
+            self.error(entry.node.spot, "bad_length", message, "make it shorter, or take the key away");
+            return None;
+        }
+        Some(text)
+    }
+
+    /// A finite number.
+    pub(super) fn number(&mut self, entry: Entry<'_>, help: &str) -> Option<f64> {
+        if let RawValue::Number(number) = entry.node.value {
+            return Some(number);
+        }
+        let message = format!("`{}` is a number, not {}", entry.key, described(&entry.node.value));
+        self.error(entry.node.spot, "wrong_type", message, help);
+        None
+    }
+
+    /// One of `words`.
+    pub(super) fn word<T: Copy>(&mut self, entry: Entry<'_>, words: &[(&str, T)]) -> Option<T> {
+        let known: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+        let RawValue::Text(text) = &entry.node.value else {
+            let message = format!("`{}` is a word, not {}", entry.key, kind_of(&entry.node.value));
+            self.error(entry.node.spot, "wrong_type", message, format!("write {}", one_of(&known)));
+            return None;
+        };
+        let found = words.iter().find(|(word, _)| word == text).map(|(_, value)| *value);
+        if found.is_none() {
+            let help = match nearest(text, &known) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("write {}", one_of(&known)),
+            };
+            self.error(entry.node.spot, "unknown_word", format!("`{}` cannot be {}", entry.key, quote(text)), help);
+        }
+        found
+    }
+
+    /// A duration like `15s`.
+    pub(super) fn duration(&mut self, entry: Entry<'_>) -> Option<Duration> {
+        let value = &entry.node.value;
+        if let RawValue::Text(text) = value
+            && let Some(span) = units::duration(text)
+        {
+            return Some(span);
+        }
+        let (message, help) = if let RawValue::Number(number) = value {
+            (format!("`{}: {number}` has no unit", entry.key), format!("write `{number}s` for seconds"))
+        } else {
+            let help = "write a duration like `15s`, `10m` or `1h30m`".to_owned();
+            (format!("`{}` is a duration, not {}", entry.key, described(value)), help)
+        };
+        self.error(entry.node.spot, "wrong_unit", message, help);
+        None
+    }
+
+    /// A number with `unit` behind it; `help` says what the unit is and gives an example.
+    pub(super) fn quantity(&mut self, entry: Entry<'_>, unit: units::Unit, help: &str) -> Option<f64> {
+        let read = if let RawValue::Text(text) = &entry.node.value { units::quantity(text, unit) } else { None };
+        if read.is_none() {
+            let message = format!("`{}: {}` is not {}", entry.key, bare(&entry.node.value), unit.noun());
+            self.error(entry.node.spot, "wrong_unit", message, help);
+        }
+        read
+    }
+}
+
+/// `a`, `b` and `c`.
+pub(super) fn listed(words: &[&str]) -> String {
+    joined(words, "and")
+}
+
+/// `a`, `b` or `c`.
+pub(super) fn one_of(words: &[&str]) -> String {
+    joined(words, "or")
+}
+
+fn joined(words: &[&str], last_joint: &str) -> String {
+    let quoted: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
+    match quoted.split_last() {
+        Some((last, [])) => last.clone(),
+        Some((last, rest)) => format!("{} {last_joint} {last}", rest.join(", ")),
+        None => "nothing".to_owned(),
+    }
+}
+
+/// A text of the file for a message: cut, in backticks.
+pub(super) fn quote(text: &str) -> String {
+    let mut cut: String = text.chars().take(60).collect();
+    if cut.len() < text.len() {
+        cut.push('…');
+    }
+    format!("`{cut}`")
+}
+
+fn kind_of(value: &RawValue) -> &'static str {
+    match value {
+        RawValue::Null => "nothing",
+        RawValue::Bool(_) => "true or false",
+        RawValue::Number(_) => "a number",
+        RawValue::Text(_) => "text",
+        RawValue::List(_) => "a list",
+        RawValue::Table(_) => "a mapping",
+    }
+}
+
+fn described(value: &RawValue) -> String {
+    if let RawValue::Text(text) = value { quote(text) } else { kind_of(value).to_owned() }
+}
+
+fn bare(value: &RawValue) -> String {
+    match value {
+        RawValue::Text(text) => quote(text).trim_matches('`').to_owned(),
+        RawValue::Number(number) => number.to_string(),
+        RawValue::Bool(flag) => flag.to_string(),
+        RawValue::Null => String::new(),
+        RawValue::List(_) => "[…]".to_owned(),
+        RawValue::Table(_) => "{…}".to_owned(),
+    }
+}
+
+/// The word that `text` was probably meant to be: at most a third of it wrong.
+fn nearest<'k>(text: &str, known: &[&'k str]) -> Option<&'k str> {
+    let text: String = text.chars().take(40).collect();
+    let near = known.iter().map(|word| (distance(&text.to_lowercase(), word), *word)).min()?;
+    (near.0 <= (text.chars().count() / 3).clamp(1, 3)).then_some(near.1)
+}
+
+/// Letters to insert, delete, replace or swap with their neighbour to get from `a` to `b`.
+fn distance(a: &str, b: &str) -> usize {
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+    let mut rows = vec![vec![0; b.len() + 1]; a.len() + 1];
+    for (i, row) in rows.iter_mut().enumerate() {
+        row[0] = i;
+    }
+    rows[0] = (0..=b.len()).collect();
+    for i in 1..=a.len() {
+        for j in 1..=b.len() {
+            let replaced = rows[i - 1][j - 1] + usize::from(a[i - 1] != b[j - 1]);
+            let mut least = replaced.min(rows[i - 1][j] + 1).min(rows[i][j - 1] + 1);
+            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
+                least = least.min(rows[i - 2][j - 2] + 1);
+            }
+            rows[i][j] = least;
+        }
+    }
+    rows[a.len()][b.len()]
+}

@@ -1,0 +1,167 @@
+//! What one interval of a gate showed: the stored truth.
+//!
+//! Everything a judgement uses is in here, reduced to increments and values, so
+//! that folding the same intervals again gives the same bytes, on another day
+//! and without the source.
+
+use crate::series::Labels;
+use crate::series::Window;
+
+/// One interval of one gate, check by check.
+#[derive(Clone, Debug, PartialEq)]
+pub struct IntervalEvidence {
+    /// The span observed.
+    pub window: Window,
+    /// In the order of the rule file's checks.
+    pub checks: Vec<CheckEvidence>,
+}
+
+/// One interval of one check.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CheckEvidence {
+    /// The upgraded instances.
+    pub canary: Observed,
+    /// The others; `None` where the check is judged alone.
+    pub baseline: Option<Observed>,
+    /// What forbids a PASS, whatever the numbers say.
+    pub faults: Vec<Fault>,
+    /// What a reader should know about how the numbers came about.
+    pub notices: Vec<Notice>,
+}
+
+impl CheckEvidence {
+    /// Nothing was seen of either cohort.
+    pub fn missing() -> Self {
+        let nothing = Observed::nothing(1);
+        Self { canary: nothing.clone(), baseline: Some(nothing), faults: Vec::new(), notices: Vec::new() }
+    }
+}
+
+/// What one cohort showed in one interval.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Observed {
+    /// The evidence itself.
+    pub measure: Measure,
+    /// Samples that arrived, of [`Observed::expected`].
+    pub seen: u32,
+    /// Samples that a healthy cohort has in this interval; at least 1.
+    pub expected: u32,
+    /// Samples that were NaN: they count as missing.
+    pub nan: u32,
+    /// Samples that were infinite: while one is in the window the check cannot pass.
+    pub infinite: u32,
+}
+
+impl Observed {
+    /// Nothing arrived of `expected` samples.
+    pub fn nothing(expected: u32) -> Self {
+        Self { measure: Measure::Nothing, seen: 0, expected, nan: 0, infinite: 0 }
+    }
+}
+
+/// The evidence of one cohort in one interval. Every number is finite.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Measure {
+    /// No sample: not zero, unknown.
+    Nothing,
+    /// Increments of two counters, `0 <= bad <= total`.
+    Counts {
+        /// Bad events.
+        bad: f64,
+        /// All events.
+        total: f64,
+    },
+    /// Increments of a histogram.
+    Buckets(Buckets),
+    /// The cohort's mean over instances.
+    Value(f64),
+    /// The worst series of the cohort.
+    Worst {
+        /// Its value.
+        value: f64,
+        /// Its labels.
+        series: Labels,
+    },
+}
+
+/// Events of one interval by bucket: `counts[k]` events in `(bounds[k-1], bounds[k]]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Buckets {
+    bounds: Vec<f64>,
+    counts: Vec<f64>,
+}
+
+impl Buckets {
+    /// `None` unless `bounds` increase strictly and end in `+Inf`, and `counts` are
+    /// as many, finite and not negative.
+    pub fn new(bounds: Vec<f64>, counts: Vec<f64>) -> Option<Self> {
+        let ordered = bounds.windows(2).all(|pair| pair[0] < pair[1]);
+        let ends = bounds.last().is_some_and(|last| *last == f64::INFINITY);
+        let countable = counts.iter().all(|count| count.is_finite() && *count >= 0.0);
+        (ordered && ends && countable && bounds.len() == counts.len()).then_some(Self { bounds, counts })
+    }
+
+    /// Upper bounds, strictly increasing, the last `+Inf`.
+    pub fn bounds(&self) -> &[f64] {
+        &self.bounds
+    }
+
+    /// Events in each bucket, not cumulative.
+    pub fn counts(&self) -> &[f64] {
+        &self.counts
+    }
+
+    /// All events.
+    pub fn total(&self) -> f64 {
+        self.counts.iter().sum()
+    }
+}
+
+/// What forbids a PASS of a check, whatever its numbers say.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Fault {
+    /// One series answered for both cohorts, or both have the same matchers.
+    CohortsOverlap {
+        /// The first such series, or the matchers.
+        series: String,
+    },
+    /// The `bad` metric, or a label it asks for, exists nowhere in the source.
+    BadNeverSeen {
+        /// What was asked.
+        selector: String,
+    },
+    /// The answer lacks data: the source said so, or it was over a limit and not read.
+    PartialAnswer {
+        /// In the source's own words, at most 256 characters.
+        message: String,
+    },
+}
+
+/// How the numbers of an interval came about.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Notice {
+    /// A counter began within the wave, and nothing shows that it was absent for
+    /// the hour before: its first sample is where it starts.
+    StartsAtFirstSample {
+        /// How many series.
+        series: u32,
+    },
+    /// A counter was there within the hour before and silent for longer than the
+    /// five minutes over which an increment is believed; what it counted
+    /// meanwhile is not known.
+    GapNotBridged {
+        /// How many series.
+        series: u32,
+    },
+    /// Histograms with different bounds were merged on the bounds they share.
+    BoundsDiffer,
+    /// More bad than total events: bad was taken as total.
+    BadAboveTotal,
+    /// A cohort's series carry no instance label: they were taken as one instance.
+    NoInstanceLabel,
+    /// The source remarked on the query.
+    Remark {
+        /// In its own words, at most 256 characters.
+        message: String,
+    },
+}

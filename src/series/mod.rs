@@ -1,0 +1,21 @@
+//! What was observed: time, labels, series, and the evidence made of them.
+
+pub mod counter;
+mod evidence;
+pub mod gauge;
+pub mod histogram;
+mod labels;
+mod time;
+
+pub use evidence::Buckets;
+pub use evidence::CheckEvidence;
+pub use evidence::Fault;
+pub use evidence::IntervalEvidence;
+pub use evidence::Measure;
+pub use evidence::Notice;
+pub use evidence::Observed;
+pub use labels::Labels;
+pub use labels::Sample;
+pub use labels::Series;
+pub use time::Timestamp;
+pub use time::Window;

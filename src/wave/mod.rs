@@ -1,0 +1,39 @@
+//! The life of one wave.
+
+mod gate;
+mod open;
+mod step;
+
+pub use gate::Decision;
+pub use gate::Gate;
+pub use gate::GateState;
+pub use gate::Outage;
+pub use gate::Verdict;
+pub use gate::Wave;
+pub use gate::WaveId;
+pub use open::Asked;
+pub use open::Opening;
+pub use open::attempt;
+pub use open::open;
+pub use step::Effect;
+pub use step::Event;
+pub use step::may_decide;
+pub use step::restore;
+pub use step::step;
+
+/// What a webhook consumer is told, one for each change of a gate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum EventKind {
+    /// `wave.opened`
+    Opened,
+    /// `wave.passed`
+    Passed,
+    /// `wave.failed`
+    Failed,
+    /// `wave.paused`: held, or not healthy.
+    Paused,
+    /// `wave.resumed`
+    Resumed,
+    /// `wave.cancelled`
+    Cancelled,
+}

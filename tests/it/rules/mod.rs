@@ -1,0 +1,7 @@
+//! Rule files from outside: what is shipped loads, what is broken says so, and
+//! no text of anybody changes what a query is.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod binding;
+mod files;
