@@ -1,10 +1,19 @@
 //! One integration-test binary, a module for each boundary.
 
+mod api;
 mod calibration;
+mod daemon;
+mod engine;
+mod gather;
 mod judge;
 mod layers;
+mod past;
+mod prometheus;
 mod properties;
 mod reference;
 mod rules;
+mod store;
 mod support;
 mod wave;
+mod waves;
+mod wire;

@@ -1,0 +1,155 @@
+//! What a look costs, from one check to the whole way from new evidence to what
+//! must be committed. All evidence is made up from a fixed seed.
+
+mod made_up;
+
+use criterion::BatchSize;
+use criterion::Criterion;
+use std::hint::black_box;
+use wavegate::engine;
+use wavegate::judge::Judgement;
+use wavegate::judge::Ruling;
+use wavegate::judge::State;
+use wavegate::judge::Timing;
+use wavegate::judge::judge;
+use wavegate::rules::RuleFile;
+use wavegate::series::IntervalEvidence;
+use wavegate::series::Timestamp;
+use wavegate::wave;
+use wavegate::wave::Event;
+use wavegate::wave::Wave;
+use wavegate::wire;
+
+/// Four checks: a ratio, a histogram and two gauges.
+const FOUR: &str = include_str!("../rules/http-service.yaml");
+
+/// Intervals of 15 s in an hour; every fourth ends in a planned look, the last one too.
+const HOUR: u32 = 240;
+
+const START: Timestamp = Timestamp::from_millis(1_795_348_800_000);
+
+fn main() {
+    let mut criterion = Criterion::default().configure_from_args();
+    one_check(&mut criterion);
+    ten_checks(&mut criterion);
+    one_gate(&mut criterion);
+    criterion.final_summary();
+}
+
+/// One check at the end of an hour: with nothing new, after an interval that is only
+/// taken in, and after one that ends in a planned look.
+fn one_check(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("judge");
+    for (kind, check) in [
+        ("ratio", "ratio: { bad: errors_total, total: requests_total }"),
+        ("histogram_20", "histogram: latency_seconds"),
+        ("gauge", "gauge: cpu_usage"),
+        ("gauge_mann_whitney", "gauge: cpu_usage\n    test: mann_whitney"),
+        ("threshold", "threshold: restarts\n    max: 0"),
+    ] {
+        let rules = made_up::rules_of(&format!("version: 1\nname: one\nchecks:\n  - name: it\n    {check}\n"));
+        let hour = Hour::new(rules);
+        let state = hour.state_after(HOUR - 1);
+        group.bench_function(format!("{kind}/nothing_new"), |bench| {
+            bench.iter(|| hour.judge(black_box(&state), HOUR - 1..HOUR - 1));
+        });
+        for (name, index) in [("interval", HOUR - 1), ("planned_look", HOUR)] {
+            let state = hour.state_after(index - 1);
+            group.bench_function(format!("{kind}/{name}"), |bench| {
+                bench.iter(|| hour.judge(black_box(&state), index - 1..index));
+            });
+        }
+    }
+    group.finish();
+}
+
+/// Ten checks after an hour: the last look, and the whole hour at once, as after a restart.
+fn ten_checks(criterion: &mut Criterion) {
+    let mut text = String::from("version: 1\nname: ten\nchecks:\n");
+    for k in 1..=3 {
+        for (name, kind) in [
+            ("errors", "ratio: { bad: errors_total, total: requests_total }"),
+            ("latency", "histogram: latency_seconds"),
+            ("cpu", "gauge: cpu_usage"),
+        ] {
+            text.extend(["  - name: ", name, &k.to_string(), "\n    ", kind, "\n"]);
+        }
+    }
+    text += "  - name: restarts\n    threshold: restarts\n    max: 0\n";
+    let hour = Hour::new(made_up::rules_of(&text));
+    let mut group = criterion.benchmark_group("ten_checks");
+    let state = hour.state_after(HOUR - 1);
+    group.bench_function("planned_look", |bench| bench.iter(|| hour.judge(black_box(&state), HOUR - 1..HOUR)));
+    let new = hour.state_after(0);
+    group.sample_size(20);
+    group.bench_function("whole_hour", |bench| bench.iter(|| hour.judge(black_box(&new), 0..HOUR)));
+    group.finish();
+}
+
+/// The rest of the way of a gate of four checks, and all of it.
+fn one_gate(criterion: &mut Criterion) {
+    // No PASS before the hour is over, so that every look before it goes on.
+    let hour = Hour::new(made_up::rules_of(&FOUR.replace("min_duration: 10m", "min_duration: 60m")));
+    // The last planned look but one, and the interval before it.
+    let (planned, unplanned) = (HOUR - 4, HOUR - 5);
+    let mut group = criterion.benchmark_group("four_checks");
+
+    let (wave, state) = hour.wave_after(planned - 1);
+    let (_, judgement) = hour.judge(&state, planned - 1..planned);
+    let at = hour.timing.window(planned).to;
+    assert_eq!(judgement.ruling, Ruling::GoOn, "the gate goes on");
+    group.bench_function("step", |bench| {
+        let event = || Event::Judged(Box::new(judgement.clone()));
+        bench.iter_batched(event, |event| wave::step(&wave, &hour.rules.name, event, at), BatchSize::SmallInput);
+    });
+    group.bench_function("gate_document", |bench| bench.iter(|| wire::gate_document(&wave, black_box(&wave.gates[0]))));
+    let document = wire::gate_document(&wave, &wave.gates[0]);
+    group.bench_function("wave_document", |bench| bench.iter(|| wire::wave_document(&wave, &[black_box(&document)])));
+    for (name, index) in [("advance_interval", unplanned), ("advance_planned_look", planned)] {
+        let (wave, state) = hour.wave_after(index - 1);
+        let evidence = || hour.evidence[slot(index - 1)..slot(index)].to_vec();
+        group.bench_function(name, |bench| {
+            let advance = |evidence| engine::advance(black_box(&wave), &hour.rules, &state, evidence);
+            bench.iter_batched(evidence, advance, BatchSize::SmallInput);
+        });
+    }
+    group.finish();
+}
+
+/// A rule file and an hour of evidence for it.
+struct Hour {
+    rules: RuleFile,
+    timing: Timing,
+    evidence: Vec<IntervalEvidence>,
+}
+
+impl Hour {
+    fn new(rules: RuleFile) -> Self {
+        let timing = Timing::new(&rules.schedule, START, None, None);
+        assert_eq!(timing.last(), HOUR);
+        let evidence = made_up::evidence(&rules, &timing, HOUR);
+        Self { rules, timing, evidence }
+    }
+
+    fn state_after(&self, intervals: u32) -> State {
+        self.judge(&State::new(&self.rules, self.timing), 0..intervals).0
+    }
+
+    fn judge(&self, state: &State, intervals: std::ops::Range<u32>) -> (State, Judgement) {
+        let now = self.timing.window(intervals.end.max(1)).to;
+        judge(&self.rules, state, &self.evidence[slot(intervals.start)..slot(intervals.end)], now)
+    }
+
+    fn wave_after(&self, intervals: u32) -> (Wave, State) {
+        let opened = made_up::opened(&self.rules, START);
+        let (timed, _) = engine::apply(&opened, &self.rules.name, Event::Timed(self.timing), START);
+        let evidence = self.evidence[..slot(intervals)].to_vec();
+        let advanced = engine::advance(&timed, &self.rules, &State::new(&self.rules, self.timing), evidence);
+        assert_eq!(advanced.state.judged(), intervals, "nothing is decided before");
+        (advanced.wave, advanced.state)
+    }
+}
+
+fn slot(intervals: u32) -> usize {
+    usize::try_from(intervals).expect("a few hundred")
+}

@@ -1,0 +1,211 @@
+//! The composition root: builds every part from the configuration, owns start and drain.
+
+use crate::config::Config;
+use crate::config::SourceSettings;
+use crate::engine::BookError;
+use crate::engine::Clock;
+use crate::engine::Engine;
+use crate::engine::Handle;
+use crate::engine::Parts;
+use crate::engine::RuleBook;
+use crate::http;
+use crate::rules;
+use crate::sources::Source;
+use crate::sources::prometheus;
+use crate::sources::prometheus::Endpoint;
+use crate::sources::prometheus::Prometheus;
+use crate::store::SqliteStore;
+use crate::store::Store;
+use crate::telemetry;
+use crate::telemetry::Metrics;
+use anyhow::Context as _;
+use anyhow::anyhow;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use tokio::net::TcpListener;
+use tokio::signal::unix::Signal;
+use tokio::signal::unix::SignalKind;
+use tokio::signal::unix::signal;
+use tokio_util::sync::CancellationToken;
+
+/// Why the daemon ended.
+#[derive(Debug)]
+pub enum Stopped {
+    /// The configuration or the rules are refused; nothing was bound or written.
+    Refused(anyhow::Error),
+    /// The machine is in trouble.
+    Unexpected(anyhow::Error),
+}
+
+/// Runs the daemon until SIGTERM or SIGINT; a second one ends it at once.
+///
+/// # Errors
+/// Everything that can be refused is refused before a port is bound.
+pub async fn serve(config: Config) -> Result<(), Stopped> {
+    let signals = Signals::listen().context("cannot listen to signals").map_err(Stopped::Unexpected)?;
+    let guard = telemetry::init(&config.log, config.otlp_endpoint.as_deref()).map_err(refused)?;
+    let access = http::Access::new(config.listen, &config.tokens).map_err(refused)?;
+    let sources = sources(&config).map_err(Stopped::Refused)?;
+    let book = read_book(&config.rules_dir).map_err(Stopped::Refused)?;
+    let metrics = Arc::new(Metrics::new());
+    metrics.rules_reloaded(Some(book.len()));
+
+    let store = SqliteStore::open(&config.store).await.context("cannot open the store").map_err(Stopped::Unexpected)?;
+    let store: Arc<dyn Store> = Arc::new(store);
+    let listener = TcpListener::bind(config.listen).await;
+    let listener =
+        listener.with_context(|| format!("cannot listen on {}", config.listen)).map_err(Stopped::Unexpected)?;
+    let address = listener.local_addr().map_err(unexpected)?;
+    let clock = Clock::System;
+    let parts = Parts {
+        clock,
+        store: Arc::clone(&store),
+        sources,
+        book,
+        settings: config.engine.clone(),
+        metrics: Arc::clone(&metrics),
+    };
+    let (engine, handle) =
+        Engine::start(parts).await.context("cannot load what was left").map_err(Stopped::Unexpected)?;
+
+    let drain = CancellationToken::new();
+    let mut engine = tokio::spawn(engine.run(drain.clone()));
+    let Signals { stop, hangup } = signals;
+    let reloads = reload_on_hangup(hangup, config.rules_dir.clone(), handle.clone(), Arc::clone(&metrics));
+    let reloads = tokio::spawn(reloads);
+    let api = http::Api::new(handle, config.http.clone(), access, metrics, move || clock.now());
+    tracing::info!(%address, rules = %config.rules_dir.display(), "wavegate listens");
+    let mut ended = None;
+    http::serve(listener, api, async {
+        tokio::select! {
+            () = stop.asked() => tracing::info!("asked to stop: draining"),
+            // Without the engine nothing that is answered is true any more.
+            result = &mut engine => ended = Some(result),
+        }
+    })
+    .await;
+    drain.cancel();
+    reloads.abort();
+    let ended = match ended {
+        Some(result) => result,
+        None => engine.await,
+    };
+    let closed = store.close().await.context("cannot close the store");
+    guard.flush().await;
+    ended.context("the engine stopped").map_err(Stopped::Unexpected)?;
+    closed.map_err(Stopped::Unexpected)
+}
+
+/// The source that is asked for: by name, by URL, or the only one there is.
+///
+/// # Errors
+/// There is none of that name, or its settings cannot be used.
+pub fn source_for(config: &Config, asked: Option<&str>) -> anyhow::Result<Arc<dyn Source>> {
+    if let Some(url) = asked.filter(|asked| asked.contains("://")) {
+        let endpoint = Endpoint::parse(url).context("--source")?;
+        return Ok(Arc::new(Prometheus::new("prometheus", prometheus::Settings::new(endpoint))?));
+    }
+    let mut sources = sources(config)?;
+    let known = sources.keys().cloned().collect::<Vec<_>>().join(", ");
+    match asked {
+        Some(name) => {
+            sources.remove(name).ok_or_else(|| anyhow!("there is no source `{name}`; configured are: {known}"))
+        }
+        None if sources.len() == 1 => sources.pop_first().map(|(_, source)| source).context("no source"),
+        None => Err(anyhow!("say which source with --source NAME or --source URL; configured are: {known}")),
+    }
+}
+
+fn sources(config: &Config) -> anyhow::Result<BTreeMap<String, Arc<dyn Source>>> {
+    let build = |(name, settings): (&String, &SourceSettings)| {
+        let SourceSettings::Prometheus(settings) = settings;
+        let source: Arc<dyn Source> = Arc::new(Prometheus::new(name.clone(), settings.clone())?);
+        Ok((name.clone(), source))
+    };
+    config.sources.iter().map(build).collect()
+}
+
+fn read_book(folder: &Path) -> anyhow::Result<RuleBook> {
+    let (book, warnings) = RuleBook::read(folder).map_err(|error| anyhow!("{}", in_full(error)))?;
+    for warning in warnings {
+        tracing::warn!("{warning}");
+    }
+    Ok(book)
+}
+
+/// A refused book with every fault of every file.
+fn in_full(error: BookError) -> String {
+    let mut text = telemetry::Chain(&error).to_string();
+    if let BookError::Refused { files } = error {
+        for (_, content, faults) in files {
+            text.push('\n');
+            text.push_str(&rules::render(&faults, &content));
+        }
+    }
+    text
+}
+
+/// What the process is told from outside. It is listened to from the first moment
+/// on: a signal that nobody listens to ends the process at once.
+struct Signals {
+    stop: Stop,
+    hangup: Signal,
+}
+
+struct Stop {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn listen() -> std::io::Result<Self> {
+        let stop = Stop { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? };
+        Ok(Self { stop, hangup: signal(SignalKind::hangup())? })
+    }
+}
+
+impl Stop {
+    /// SIGTERM or SIGINT came; another one from now on ends the process.
+    async fn asked(mut self) {
+        self.next().await;
+        tokio::spawn(async move {
+            self.next().await;
+            tracing::warn!("asked again: stopping at once; everything committed is safe");
+            std::process::exit(1);
+        });
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+/// SIGHUP puts the folder's rules in force, all or nothing.
+async fn reload_on_hangup(mut hangup: Signal, folder: std::path::PathBuf, handle: Handle, metrics: Arc<Metrics>) {
+    while hangup.recv().await.is_some() {
+        match read_book(&folder) {
+            Ok(book) => {
+                let loaded = book.len();
+                if handle.reload(book).await.is_ok() {
+                    metrics.rules_reloaded(Some(loaded));
+                }
+            }
+            Err(error) => {
+                metrics.rules_reloaded(None);
+                tracing::error!("the rules on disk are refused, the old ones stay in force: {error:#}");
+            }
+        }
+    }
+}
+
+fn refused(error: impl Into<anyhow::Error>) -> Stopped {
+    Stopped::Refused(error.into())
+}
+
+fn unexpected(error: impl Into<anyhow::Error>) -> Stopped {
+    Stopped::Unexpected(error.into())
+}

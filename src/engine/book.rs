@@ -1,0 +1,173 @@
+//! The rule files in force.
+//!
+//! A folder is read all or nothing: one bad file leaves the old book as it was,
+//! because a gate that silently lost a check would pass what it should stop.
+
+use crate::rules;
+use crate::rules::Diagnostic;
+use crate::rules::RuleFile;
+use crate::rules::RulesName;
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::Read as _;
+use std::path::Path;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Largest rule file; the parser refuses the same size, this keeps it out of memory.
+const FILE_BYTES_MAX: u64 = 1 << 20;
+
+/// Most files of one folder.
+const FILES_MAX: usize = 1000;
+
+/// The rule files in force, by name.
+#[derive(Clone, Debug, Default)]
+pub struct RuleBook {
+    files: BTreeMap<RulesName, Arc<BookEntry>>,
+}
+
+/// One rule file and the text it was read from.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BookEntry {
+    /// What it says.
+    pub rules: RuleFile,
+    /// Kept with each gate, so that a restart goes on by the same rules.
+    pub text: String,
+}
+
+impl BookEntry {
+    /// A text that was in force before, under the name it had.
+    pub fn parse(name: &RulesName, text: String) -> Result<Arc<Self>, BookError> {
+        match rules::parse(name.as_str(), &text) {
+            Ok(parsed) => Ok(Arc::new(Self { rules: parsed.rules, text })),
+            Err(faults) => Err(BookError::Refused { files: vec![(name.as_str().into(), text, faults)] }),
+        }
+    }
+}
+
+/// Why a folder of rule files was refused.
+#[derive(Debug, thiserror::Error)]
+pub enum BookError {
+    /// The folder or a file cannot be read.
+    #[error("cannot read `{}`", path.display())]
+    Unreadable {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// There is nothing to judge by.
+    #[error("`{}` holds no .yaml file", folder.display())]
+    Empty {
+        /// Which.
+        folder: PathBuf,
+    },
+    /// More files than anybody means to have there.
+    #[error("`{}` holds more than {FILES_MAX} rule files", folder.display())]
+    TooMany {
+        /// Which.
+        folder: PathBuf,
+    },
+    /// Faults of one or more files.
+    #[error("{} of the rule files are refused", files.len())]
+    Refused {
+        /// Each refused file with its text and its faults.
+        files: Vec<(PathBuf, String, Vec<Diagnostic>)>,
+    },
+    /// Two files with one name.
+    #[error("`{}` and `{}` are both named `{name}`", first.display(), second.display())]
+    SameName {
+        /// The name.
+        name: RulesName,
+        /// One.
+        first: PathBuf,
+        /// The other.
+        second: PathBuf,
+    },
+}
+
+impl RuleBook {
+    /// Reads every `*.yaml` and `*.yml` of `folder`, with the warnings that were given.
+    pub fn read(folder: &Path) -> Result<(Self, Vec<Diagnostic>), BookError> {
+        let paths = rule_paths(folder)?;
+        let (mut files, mut refused, mut warnings) = (BTreeMap::new(), Vec::new(), Vec::new());
+        let mut places: BTreeMap<RulesName, PathBuf> = BTreeMap::new();
+        for path in paths {
+            let text = read_text(&path)?;
+            match rules::parse(&path.display().to_string(), &text) {
+                Ok(parsed) => {
+                    warnings.extend(parsed.warnings);
+                    let name = parsed.rules.name.clone();
+                    if let Some(first) = places.insert(name.clone(), path.clone()) {
+                        return Err(BookError::SameName { name, first, second: path });
+                    }
+                    files.insert(name, Arc::new(BookEntry { rules: parsed.rules, text }));
+                }
+                Err(faults) => refused.push((path, text, faults)),
+            }
+        }
+        if refused.is_empty() { Ok((Self { files }, warnings)) } else { Err(BookError::Refused { files: refused }) }
+    }
+
+    /// A book of files that were read elsewhere.
+    pub fn of(entries: impl IntoIterator<Item = BookEntry>) -> Self {
+        Self { files: entries.into_iter().map(|entry| (entry.rules.name.clone(), Arc::new(entry))).collect() }
+    }
+
+    /// The file `name`.
+    pub fn get(&self, name: &RulesName) -> Option<&Arc<BookEntry>> {
+        self.files.get(name)
+    }
+
+    /// Every file, by name.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<BookEntry>> {
+        self.files.values()
+    }
+
+    /// How many files there are.
+    pub fn len(&self) -> usize {
+        self.files.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.files.is_empty()
+    }
+
+    /// The names, for a message.
+    pub fn names(&self) -> String {
+        self.files.keys().map(RulesName::as_str).collect::<Vec<_>>().join(", ")
+    }
+}
+
+/// The text of one rule file; bytes that are not UTF-8 are replaced, and the parser
+/// then says where.
+pub fn read_text(path: &Path) -> Result<String, BookError> {
+    let unreadable = |source| BookError::Unreadable { path: path.to_owned(), source };
+    let mut bytes = Vec::new();
+    // One byte more than the limit, so that the parser sees that it is passed.
+    fs::File::open(path).map_err(unreadable)?.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// Every `*.yaml` and `*.yml` of `folder`, by name.
+pub fn rule_paths(folder: &Path) -> Result<Vec<PathBuf>, BookError> {
+    let unreadable = |source| BookError::Unreadable { path: folder.to_owned(), source };
+    let mut paths = Vec::new();
+    for entry in fs::read_dir(folder).map_err(unreadable)? {
+        let path = entry.map_err(unreadable)?.path();
+        // Kubernetes mounts a ConfigMap through `..data` links beside the files.
+        let hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
+        let yaml = path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml");
+        if yaml && !hidden && path.is_file() {
+            paths.push(path);
+        }
+    }
+    paths.sort();
+    match paths.len() {
+        0 => Err(BookError::Empty { folder: folder.to_owned() }),
+        n if FILES_MAX < n => Err(BookError::TooMany { folder: folder.to_owned() }),
+        _ => Ok(paths),
+    }
+}

@@ -1,0 +1,105 @@
+//! One fetch: what it asks of the source, and what its answer makes of the gate.
+
+use crate::engine::advance;
+use crate::engine::book::BookEntry;
+use crate::engine::live::LiveWave;
+use crate::engine::live::Wanted;
+use crate::judge::State;
+use crate::judge::Timing;
+use crate::rules::RulesName;
+use crate::rules::query::Bindings;
+use crate::series::IntervalEvidence;
+use crate::series::Timestamp;
+use crate::sources;
+use crate::sources::Source;
+use crate::sources::gather;
+use crate::store::Change;
+use crate::wave::Event;
+use crate::wave::Gate;
+use crate::wave::WaveId;
+use std::time::Duration;
+
+/// What a fetch brought.
+pub(super) struct Fetched {
+    pub(super) wave: WaveId,
+    pub(super) rules: RulesName,
+    pub(super) attempt: u32,
+    pub(super) brought: Result<Brought, sources::Error>,
+}
+
+/// What the source gave.
+pub(super) enum Brought {
+    Scrape(Option<Duration>),
+    Evidence(Vec<IntervalEvidence>),
+}
+
+/// Asks the source for what the gate wants.
+pub(super) async fn bring(
+    source: &dyn Source,
+    entry: &BookEntry,
+    wave: &WaveId,
+    gate: &Gate,
+    wanted: Wanted,
+) -> Result<Brought, sources::Error> {
+    let bindings = Bindings { wave: wave.as_str(), baseline: gate.baseline.as_deref() };
+    match (wanted, &gate.timing) {
+        (Wanted::Evidence(windows), Some(timing)) => {
+            let request = advance::request(&entry.rules, &bindings, timing, &windows);
+            gather::evidence(source, &request).await.map(Brought::Evidence)
+        }
+        _ => gather::survey(source, &entry.rules, &bindings, gate.start).await.map(Brought::Scrape),
+    }
+}
+
+/// What a fetch makes of its gate, not yet committed.
+pub(super) fn digest(
+    live: &mut LiveWave,
+    rules: &RulesName,
+    brought: Result<Brought, sources::Error>,
+    now: Timestamp,
+) -> Vec<Change> {
+    let Some(own) = live.gates.get_mut(rules) else { return Vec::new() };
+    own.busy = false;
+    match brought {
+        Ok(Brought::Scrape(scrape)) => {
+            own.answered();
+            let Some(gate) = advance::gate_of(&live.wave, rules) else { return Vec::new() };
+            let timing = Timing::new(&own.entry.rules.schedule, gate.start, scrape, gate.deadline);
+            own.state = Some(State::new(&own.entry.rules, timing));
+            let (wave, change) = advance::apply(&live.wave, rules, Event::Timed(timing), now);
+            live.wave = wave;
+            change.into_iter().collect()
+        }
+        Ok(Brought::Evidence(evidence)) => {
+            own.answered();
+            let Some(state) = &own.state else { return Vec::new() };
+            let mut advanced = advance(&live.wave, &own.entry.rules, state, evidence);
+            // What is told of looks long past is news today: how long it is kept counts from now.
+            for message in advanced.changes.iter_mut().flat_map(|change| &mut change.messages) {
+                message.at = message.at.max(now);
+            }
+            if advanced.changes.is_empty() {
+                // Evidence of other windows than those asked for: do not ask in a circle.
+                own.failed(now);
+            }
+            live.wave = advanced.wave;
+            own.state = Some(advanced.state);
+            advanced.changes
+        }
+        Err(error) => {
+            tracing::warn!(wave.id = %live.wave.id, rules = %rules, error = %error.in_full(), "source did not answer");
+            own.failed(now);
+            let silent = Event::Silent { message: error.in_full() };
+            let (wave, change) = advance::apply(&live.wave, rules, silent, now);
+            let mut changes: Vec<Change> = change.into_iter().collect();
+            live.wave = wave;
+            let expires = advance::gate_of(&live.wave, rules).map(|gate| own.expires(gate));
+            if expires.is_some_and(|at| at <= now) {
+                let (wave, change) = advance::apply(&live.wave, rules, Event::Expired, now);
+                live.wave = wave;
+                changes.extend(change);
+            }
+            changes
+        }
+    }
+}

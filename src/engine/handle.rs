@@ -1,0 +1,264 @@
+//! The engine's front door for everybody else.
+//!
+//! Reads are answered from memory: a published document is made once, when it
+//! changes, and handed out as shared bytes.
+
+use crate::engine::board::Board;
+use crate::engine::board::Found;
+use crate::engine::book::RuleBook;
+use crate::engine::clock::Clock;
+use crate::rules::RulesName;
+use crate::series::Timestamp;
+use crate::store;
+use crate::store::Store;
+use crate::telemetry::Chain;
+use crate::wave::Verdict;
+use crate::wave::WaveId;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use tokio::sync::mpsc;
+use tokio::sync::oneshot;
+use tokio::sync::watch;
+
+/// Cheap to clone; every clone talks to the one engine.
+#[derive(Clone)]
+pub struct Handle {
+    commands: mpsc::Sender<Command>,
+    board: Arc<Board>,
+    store: Arc<dyn Store>,
+    readiness: Arc<Mutex<Readiness>>,
+    clock: Clock,
+}
+
+/// Opens gates of a wave.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Open {
+    /// The wave.
+    pub wave: WaveId,
+    /// One or more rule files.
+    pub rules: Vec<RulesName>,
+    /// What `$baseline` stands for.
+    pub baseline: Option<String>,
+    /// The caller's name for this attempt.
+    pub run: Option<String>,
+    /// The rollout the wave belongs to.
+    pub rollout: Option<String>,
+    /// The start of the wave, if not now.
+    pub start: Option<Timestamp>,
+    /// A deadline other than the rule file's.
+    pub deadline: Option<Timestamp>,
+}
+
+/// A document that has been published.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Published {
+    /// JSON.
+    pub body: bytes::Bytes,
+    /// A strong entity tag, with its quotes.
+    pub etag: String,
+    /// Pass, fail or pause.
+    pub verdict: Verdict,
+    /// Held, decided or cancelled.
+    pub settled: bool,
+    /// Decided or cancelled.
+    pub is_final: bool,
+    /// When something can next change by itself.
+    pub next_look: Option<Timestamp>,
+}
+
+/// Why the engine would not.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// 404
+    #[error("there is no wave `{wave}`")]
+    NoSuchWave {
+        /// As asked.
+        wave: String,
+    },
+    /// 404
+    #[error("wave `{wave}` has no gate `{rules}`")]
+    NoSuchGate {
+        /// As asked.
+        wave: String,
+        /// As asked.
+        rules: String,
+    },
+    /// 422 at `/rules` or `/rules/{index}`
+    #[error("there are no rules `{name}`; loaded are: {known}")]
+    UnknownRules {
+        /// As asked.
+        name: String,
+        /// Its place in the request.
+        index: usize,
+        /// What is loaded, comma separated.
+        known: String,
+    },
+    /// 422 at `pointer`
+    #[error("{message}")]
+    Unusable {
+        /// JSON pointer to the field.
+        pointer: String,
+        /// What is wrong and how to mend it.
+        message: String,
+    },
+    /// 409 at `pointer`
+    #[error("{message}")]
+    Contradiction {
+        /// JSON pointer to the field.
+        pointer: String,
+        /// What is open and what was asked.
+        message: String,
+    },
+    /// 409: more than one gate, and none was named; or a gate that cannot take this word.
+    #[error("{message}")]
+    Ambiguous {
+        /// What to do.
+        message: String,
+    },
+    /// 503 with Retry-After
+    #[error("wavegate is shutting down")]
+    Draining,
+    /// 503 with Retry-After
+    #[error("the store does not take writes: {message}")]
+    StoreUnavailable {
+        /// Why.
+        message: String,
+    },
+    /// 503 with Retry-After: too many open gates.
+    #[error("{open} gates are open, the limit is {limit}")]
+    Full {
+        /// How many are open.
+        open: usize,
+        /// How many may be.
+        limit: usize,
+    },
+}
+
+/// A person's word.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Word {
+    /// Pass or fail, or `None` to cancel.
+    pub verdict: Option<Verdict>,
+    /// Who.
+    pub by: String,
+    /// Why.
+    pub why: String,
+}
+
+/// What `/readyz` says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Readiness {
+    /// Check name, and what is wrong with it if anything.
+    pub checks: Vec<(&'static str, Option<String>)>,
+}
+
+/// One line of the list of waves.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Listed {
+    /// The wave.
+    pub wave: WaveId,
+    /// Its document.
+    pub published: Arc<Published>,
+}
+
+impl Handle {
+    pub(crate) fn new(
+        commands: mpsc::Sender<Command>,
+        board: Arc<Board>,
+        store: Arc<dyn Store>,
+        readiness: Arc<Mutex<Readiness>>,
+        clock: Clock,
+    ) -> Self {
+        Self { commands, board, store, readiness, clock }
+    }
+
+    /// Opens the gates that are not open and answers with the wave.
+    pub async fn open(&self, open: Open) -> Result<Arc<Published>, Refusal> {
+        self.ask(|reply| Command::Open(open, reply)).await?
+    }
+
+    /// A person decides a held gate, overrides a failed one, or cancels.
+    /// `rules` may be left out where the wave has one gate.
+    pub async fn word(&self, wave: &WaveId, rules: Option<&RulesName>, word: Word) -> Result<Arc<Published>, Refusal> {
+        self.ask(|reply| Command::Word(wave.clone(), rules.cloned(), word, reply)).await?
+    }
+
+    /// The wave's document, or one gate's, to read now and to watch: from memory,
+    /// else from the store.
+    pub async fn watch(
+        &self,
+        wave: &WaveId,
+        rules: Option<&RulesName>,
+    ) -> Result<watch::Receiver<Arc<Published>>, Refusal> {
+        let mut found = self.board.watch(wave, rules, self.clock.now());
+        if let Found::NoWave = found {
+            // Waves that have been over for long are only in the store. Whether it is there
+            // is found out here: who polls for what is not must not keep the loop busy.
+            let known = self.store.wave(wave).await.map_err(unavailable)?;
+            known.ok_or_else(|| Refusal::NoSuchWave { wave: wave.to_string() })?;
+            self.ask(|reply| Command::Recall(wave.clone(), reply)).await??;
+            found = self.board.watch(wave, rules, self.clock.now());
+        }
+        match (found, rules) {
+            (Found::Document(receiver), _) => Ok(receiver),
+            (Found::NoGate, Some(rules)) => {
+                Err(Refusal::NoSuchGate { wave: wave.to_string(), rules: rules.to_string() })
+            }
+            (Found::NoGate, None) | (Found::NoWave, _) => Err(Refusal::NoSuchWave { wave: wave.to_string() }),
+        }
+    }
+
+    /// The document of an earlier attempt or revision; `None` where there is none.
+    pub async fn archived(
+        &self,
+        wave: &WaveId,
+        rules: &RulesName,
+        attempt: u32,
+        revision: Option<u32>,
+    ) -> Result<Option<String>, Refusal> {
+        let found = self.store.document(wave, rules, attempt, revision).await;
+        found.map_err(unavailable)
+    }
+
+    /// Puts another book of rules in force for gates opened from now on.
+    pub async fn reload(&self, book: RuleBook) -> Result<(), Refusal> {
+        self.ask(|reply| Command::Reload(book, reply)).await
+    }
+
+    /// Waves in memory, ordered by id.
+    pub fn waves(&self) -> Vec<Listed> {
+        self.board.list()
+    }
+
+    /// Whether new work is taken, check by check.
+    pub fn readiness(&self) -> Readiness {
+        let mut readiness = self.readiness.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let stopped = self.commands.is_closed().then(|| "the engine has stopped".to_owned());
+        readiness.checks.push(("engine", stopped));
+        readiness
+    }
+
+    async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Result<T, Refusal> {
+        let (reply, answer) = oneshot::channel();
+        self.commands.send(command(reply)).await.map_err(|_| Refusal::Draining)?;
+        answer.await.map_err(|_| Refusal::Draining)
+    }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
+pub(crate) fn unavailable(error: store::Error) -> Refusal {
+    Refusal::StoreUnavailable { message: Chain(&error).to_string() }
+}
+
+/// What the loop is asked, with where to answer.
+pub(crate) enum Command {
+    /// See [`Handle::open`].
+    Open(Open, oneshot::Sender<Result<Arc<Published>, Refusal>>),
+    /// See [`Handle::word`].
+    Word(WaveId, Option<RulesName>, Word, oneshot::Sender<Result<Arc<Published>, Refusal>>),
+    /// Takes a wave from the store onto the board, if it is there.
+    Recall(WaveId, oneshot::Sender<Result<(), Refusal>>),
+    /// See [`Handle::reload`].
+    Reload(RuleBook, oneshot::Sender<()>),
+}

@@ -1,0 +1,86 @@
+//! What the API asks of the engine.
+
+use crate::engine::Handle;
+use crate::engine::Listed;
+use crate::engine::Open;
+use crate::engine::Published;
+use crate::engine::Readiness;
+use crate::engine::Refusal;
+use crate::engine::Word;
+use crate::rules::RulesName;
+use crate::wave::WaveId;
+use std::future::Future;
+use std::sync::Arc;
+use tokio::sync::watch;
+
+/// The engine's front door, as [`Handle`] has it.
+pub trait Gates: Clone + Send + Sync + 'static {
+    /// See [`Handle::open`].
+    fn open(&self, open: Open) -> impl Future<Output = Result<Arc<Published>, Refusal>> + Send;
+
+    /// See [`Handle::word`].
+    fn word(
+        &self,
+        wave: &WaveId,
+        rules: Option<&RulesName>,
+        word: Word,
+    ) -> impl Future<Output = Result<Arc<Published>, Refusal>> + Send;
+
+    /// See [`Handle::watch`].
+    fn watch(
+        &self,
+        wave: &WaveId,
+        rules: Option<&RulesName>,
+    ) -> impl Future<Output = Result<watch::Receiver<Arc<Published>>, Refusal>> + Send;
+
+    /// See [`Handle::archived`].
+    fn archived(
+        &self,
+        wave: &WaveId,
+        rules: &RulesName,
+        attempt: u32,
+        revision: Option<u32>,
+    ) -> impl Future<Output = Result<Option<String>, Refusal>> + Send;
+
+    /// See [`Handle::waves`].
+    fn waves(&self) -> Vec<Listed>;
+
+    /// See [`Handle::readiness`].
+    fn readiness(&self) -> Readiness;
+}
+
+impl Gates for Handle {
+    async fn open(&self, open: Open) -> Result<Arc<Published>, Refusal> {
+        Self::open(self, open).await
+    }
+
+    async fn word(&self, wave: &WaveId, rules: Option<&RulesName>, word: Word) -> Result<Arc<Published>, Refusal> {
+        Self::word(self, wave, rules, word).await
+    }
+
+    async fn watch(
+        &self,
+        wave: &WaveId,
+        rules: Option<&RulesName>,
+    ) -> Result<watch::Receiver<Arc<Published>>, Refusal> {
+        Self::watch(self, wave, rules).await
+    }
+
+    async fn archived(
+        &self,
+        wave: &WaveId,
+        rules: &RulesName,
+        attempt: u32,
+        revision: Option<u32>,
+    ) -> Result<Option<String>, Refusal> {
+        Self::archived(self, wave, rules, attempt, revision).await
+    }
+
+    fn waves(&self) -> Vec<Listed> {
+        Self::waves(self)
+    }
+
+    fn readiness(&self) -> Readiness {
+        Self::readiness(self)
+    }
+}

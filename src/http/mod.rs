@@ -1,0 +1,132 @@
+//! The API over HTTP: waves and verdicts, probes, metrics.
+//!
+//! A poll is answered with bytes that were made when the verdict changed: no
+//! query, no lock that a writer holds, no JSON. Everything a caller can make
+//! large or slow has a limit: connections, headers, bodies, waiting.
+//!
+//! The engine is reached through [`Gates`] alone, so that every answer of this
+//! module can be tested without one.
+
+mod access;
+mod body;
+mod conditional;
+mod envelope;
+mod gates;
+mod patient;
+mod probes;
+mod problem;
+mod request;
+mod server;
+mod settings;
+mod target;
+mod verdict;
+mod waves;
+
+pub use access::Access;
+pub use access::Error;
+pub use gates::Gates;
+pub use server::serve;
+pub use settings::Settings;
+pub use settings::TokenSettings;
+
+use crate::series::Timestamp;
+use crate::telemetry::Metrics;
+use axum::Router;
+use axum::routing::get;
+use axum::routing::post;
+use axum::routing::put;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+/// Everything that a request needs. Cheap to clone.
+#[derive(Clone)]
+pub struct Api<G> {
+    gates: G,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    settings: Settings,
+    access: Access,
+    metrics: Arc<Metrics>,
+    now: Box<dyn Fn() -> Timestamp + Send + Sync>,
+    waiters: Semaphore,
+    drain: CancellationToken,
+    requests: AtomicU64,
+}
+
+/// Every route; also the bounded set of the metrics' label `route`.
+const LIVEZ: &str = "/livez";
+const READYZ: &str = "/readyz";
+const METRICS: &str = "/metrics";
+const WAVES: &str = "/v1/waves";
+const WAVE: &str = "/v1/waves/{wave_id}";
+const WAVE_VERDICT: &str = "/v1/waves/{wave_id}/verdict";
+const WAVE_DECISION: &str = "/v1/waves/{wave_id}/decision";
+const WAVE_CANCEL: &str = "/v1/waves/{wave_id}/cancel";
+const GATE_VERDICT: &str = "/v1/waves/{wave_id}/gates/{rules}/verdict";
+const GATE_DECISION: &str = "/v1/waves/{wave_id}/gates/{rules}/decision";
+const GATE_CANCEL: &str = "/v1/waves/{wave_id}/gates/{rules}/cancel";
+const ATTEMPT_VERDICT: &str = "/v1/waves/{wave_id}/gates/{rules}/attempts/{attempt}/verdict";
+const REVISION: &str = "/v1/waves/{wave_id}/gates/{rules}/attempts/{attempt}/revisions/{revision}";
+const ROUTES: [&str; 13] = [
+    LIVEZ,
+    READYZ,
+    METRICS,
+    WAVES,
+    WAVE,
+    WAVE_VERDICT,
+    WAVE_DECISION,
+    WAVE_CANCEL,
+    GATE_VERDICT,
+    GATE_DECISION,
+    GATE_CANCEL,
+    ATTEMPT_VERDICT,
+    REVISION,
+];
+
+impl<G: Gates> Api<G> {
+    /// `now` is wall time, for `Retry-After`.
+    pub fn new(
+        gates: G,
+        settings: Settings,
+        access: Access,
+        metrics: Arc<Metrics>,
+        now: impl Fn() -> Timestamp + Send + Sync + 'static,
+    ) -> Self {
+        let shared = Shared {
+            waiters: Semaphore::new(settings.max_waiters.min(Semaphore::MAX_PERMITS)),
+            settings,
+            access,
+            metrics,
+            now: Box::new(now),
+            drain: CancellationToken::new(),
+            requests: AtomicU64::new(0),
+        };
+        Self { gates, shared: Arc::new(shared) }
+    }
+
+    /// Every route, with what stands around each: see the `envelope`.
+    pub fn router(&self) -> Router {
+        Router::new()
+            .route(LIVEZ, get(probes::livez))
+            .route(READYZ, get(probes::readyz::<G>))
+            .route(METRICS, get(probes::metrics::<G>))
+            .route(WAVES, get(waves::list::<G>))
+            .route(WAVE, put(waves::open::<G>).get(verdict::current::<G>))
+            .route(WAVE_VERDICT, get(verdict::current::<G>))
+            .route(WAVE_DECISION, post(waves::decide::<G>))
+            .route(WAVE_CANCEL, post(waves::cancel::<G>))
+            .route(GATE_VERDICT, get(verdict::current::<G>))
+            .route(GATE_DECISION, post(waves::decide::<G>))
+            .route(GATE_CANCEL, post(waves::cancel::<G>))
+            .route(ATTEMPT_VERDICT, get(verdict::attempt::<G>))
+            .route(REVISION, get(verdict::revision::<G>))
+            .fallback(problem::not_found)
+            .method_not_allowed_fallback(problem::method_not_allowed)
+            .layer(axum::middleware::from_fn_with_state(self.clone(), envelope::around::<G>))
+            .with_state(self.clone())
+    }
+}

@@ -1,0 +1,199 @@
+//! A verdict as text for a terminal or a log.
+
+use comfy_table::CellAlignment;
+use comfy_table::Table;
+use comfy_table::presets;
+use serde::Deserialize;
+use serde_json::Value;
+use std::fmt::Write as _;
+
+/// How the document of a gate reads on a terminal; `colour` paints the verdict.
+///
+/// # Errors
+/// The document is not one of ours.
+pub fn text(document: &str, colour: bool) -> Result<String, serde_json::Error> {
+    let gate: Gate = serde_json::from_str(document)?;
+    let mut page = String::new();
+    let of =
+        |label: &str, value: &Option<String>| value.as_ref().map_or(String::new(), |at| format!("   {label} {at}"));
+    let _ = writeln!(
+        page,
+        "{}  wave {}, gate {}, attempt {}",
+        painted(&gate.verdict, colour),
+        plain(&gate.wave_id),
+        gate.rules,
+        gate.attempt
+    );
+    let _ = writeln!(page, "      {}", plain(&gate.summary));
+    let looks = gate.planned_looks.map_or(String::new(), |planned| format!("   looks {} of {planned}", gate.looks));
+    let last = of("last look", &gate.evaluated_at);
+    let _ =
+        writeln!(page, "      {}{looks}   start {}{last}{}", gate.state, gate.start, of("deadline", &gate.deadline));
+    if !gate.checks.is_empty() {
+        let _ = writeln!(page, "\n{}", table(&gate.checks));
+    }
+    let _ = writeln!(page, "\nwhy");
+    for reason in &gate.reasons {
+        let check = reason.check.as_ref().map_or(String::new(), |check| format!("{check}: "));
+        let _ = writeln!(page, "  {check}{}  [{}]", plain(&reason.message), reason.code);
+    }
+    let notices: Vec<(&str, &Reason)> =
+        gate.checks.iter().flat_map(|check| check.notices.iter().map(|notice| (check.name.as_str(), notice))).collect();
+    if !notices.is_empty() {
+        let _ = writeln!(page, "\nabout the evidence");
+    }
+    for (check, notice) in notices {
+        let _ = writeln!(page, "  {check}: {}", plain(&notice.message));
+    }
+    let _ = writeln!(page, "\n  {}\n  rules {}", gate.caveat, gate.rules_digest);
+    Ok(page)
+}
+
+#[derive(Deserialize)]
+struct Gate {
+    wave_id: String,
+    rules: String,
+    attempt: u32,
+    verdict: String,
+    state: String,
+    summary: String,
+    reasons: Vec<Reason>,
+    checks: Vec<Check>,
+    looks: u32,
+    planned_looks: Option<u32>,
+    caveat: String,
+    rules_digest: String,
+    evaluated_at: Option<String>,
+    start: String,
+    deadline: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Reason {
+    code: String,
+    #[serde(default)]
+    check: Option<String>,
+    message: String,
+}
+
+#[derive(Deserialize)]
+struct Check {
+    name: String,
+    kind: String,
+    outcome: String,
+    on_fail: String,
+    estimate: Value,
+    low: Value,
+    high: Value,
+    unit: Option<String>,
+    tolerance: Value,
+    pass_within: Value,
+    threshold: Option<Threshold>,
+    n: Pair,
+    effective_n: Value,
+    notices: Vec<Reason>,
+}
+
+#[derive(Deserialize)]
+struct Threshold {
+    bound: f64,
+    side: String,
+    canary: Option<Reading>,
+    beyond: u32,
+    samples: u32,
+}
+
+#[derive(Deserialize)]
+struct Reading {
+    value: f64,
+}
+
+#[derive(Deserialize)]
+struct Pair {
+    canary: f64,
+    baseline: f64,
+}
+
+fn table(checks: &[Check]) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    table.set_header([
+        "check",
+        "kind",
+        "outcome",
+        "estimate",
+        "low",
+        "high",
+        "tolerated",
+        "passes within",
+        "canary",
+        "baseline",
+        "worth",
+    ]);
+    for check in checks {
+        table.add_row(row(check));
+    }
+    for index in 3..11 {
+        if let Some(column) = table.column_mut(index) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    table
+}
+
+fn row(check: &Check) -> Vec<String> {
+    let outcome =
+        if check.on_fail == "fail" { check.outcome.clone() } else { format!("{} ({})", check.outcome, check.on_fail) };
+    let mut row = vec![plain(&check.name), check.kind.clone(), outcome];
+    if let Some(threshold) = &check.threshold {
+        let last = threshold.canary.as_ref().map_or_else(|| "–".to_owned(), |reading| digits(reading.value));
+        let beyond = format!("{} of {} beyond", threshold.beyond, threshold.samples);
+        let bound = format!("{} {}", threshold.side, digits(threshold.bound));
+        row.extend([last, beyond, "–".to_owned(), bound, "–".to_owned()]);
+    } else {
+        let unit = check.unit.as_deref().unwrap_or(match check.kind.as_str() {
+            "ratio" => "rate_ratio",
+            "histogram" => "probability",
+            _ => "relative_change",
+        });
+        let seen = check.unit.is_some();
+        let shown = |value: &Value, open: &str| {
+            value
+                .as_f64()
+                .map_or_else(|| if seen { open.to_owned() } else { "–".to_owned() }, |value| measured(value, unit))
+        };
+        row.extend([shown(&check.estimate, "∞"), shown(&check.low, "-∞"), shown(&check.high, "∞")]);
+        row.extend([shown(&check.tolerance, "–"), shown(&check.pass_within, "–")]);
+    }
+    let worth = check.effective_n.as_f64().map_or_else(|| "–".to_owned(), |worth| format!("{worth:.1}"));
+    row.extend([digits(check.n.canary), digits(check.n.baseline), worth]);
+    row
+}
+
+fn measured(value: f64, unit: &str) -> String {
+    match unit {
+        "rate_ratio" => format!("{}x", digits(value)),
+        "probability" => format!("{value:.3}"),
+        _ => format!("{:+.1} %", value * 100.0),
+    }
+}
+
+/// Four digits, and no fraction for what is counted.
+fn digits(value: f64) -> String {
+    if value.fract() == 0.0 || 1000.0 <= value.abs() { format!("{value:.0}") } else { format!("{value:.3}") }
+}
+
+fn painted(verdict: &str, colour: bool) -> String {
+    let word = verdict.to_uppercase();
+    let code = match verdict {
+        "pass" => 32,
+        "fail" => 31,
+        _ => 33,
+    };
+    if colour { format!("\u{1b}[1;{code}m{word:<5}\u{1b}[0m") } else { format!("{word:<5}") }
+}
+
+/// Text of others without what could move a terminal's cursor.
+fn plain(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}

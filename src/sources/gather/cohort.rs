@@ -1,0 +1,359 @@
+//! One cohort of one check: what was answered, and what that shows in a window.
+
+use crate::series::Fault;
+use crate::series::Labels;
+use crate::series::Measure;
+use crate::series::Notice;
+use crate::series::Observed;
+use crate::series::Series;
+use crate::series::Timestamp;
+use crate::series::Window;
+use crate::series::counter;
+use crate::series::counter::Tally;
+use crate::series::counter::Total;
+use crate::series::gauge;
+use crate::series::gauge::Extreme;
+use crate::series::gauge::Point;
+use crate::series::histogram;
+use crate::series::histogram::Cumulative;
+use crate::series::histogram::Histogram;
+use crate::sources::Answer;
+use crate::sources::gather::counters::Counters;
+use crate::sources::gather::counters::MAX_SERIES;
+use crate::sources::gather::past;
+use crate::sources::gather::plan::Asked;
+use crate::sources::gather::plan::at_ends;
+use crate::sources::gather::question::Answers;
+use crate::sources::gather::question::Question;
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+
+/// The answers about one cohort over a run of windows.
+#[derive(Debug)]
+pub(super) enum Cohort<'a> {
+    /// It could not be asked for; `counts` as in [`Asked::Unbound`].
+    Unbound { counts: bool },
+    /// Bad events of all events.
+    Ratio { bad: Counters<'a>, total: Counters<'a>, existence: Existence<'a> },
+    /// Histograms, and the counters they are made of.
+    Buckets { counters: Counters<'a>, histograms: Vec<Histogram> },
+    /// Counters, by instance.
+    Rate { counters: Counters<'a>, per_second: bool, instance: &'a [String] },
+    /// Values on the grid, averaged over instances.
+    Mean { answer: &'a Answer, instance: &'a [String] },
+    /// Values on the grid, of which the worst counts.
+    Worst { answer: &'a Answer, extreme: Extreme },
+}
+
+/// Whether the metric of bad events exists at all.
+#[derive(Debug)]
+pub(super) struct Existence<'a> {
+    relaxed: &'a str,
+    /// The windows that have events and no series of bad ones, in order.
+    lacking: Vec<Window>,
+    answer: &'a Answer,
+}
+
+/// What one cohort showed in one window, on its way to evidence.
+#[derive(Debug)]
+pub(super) struct Reading<'a> {
+    pub(super) observed: Observed,
+    /// A histogram's counts, until both cohorts are on the same bounds.
+    pub(super) cumulative: Cumulative,
+    pub(super) faults: BTreeSet<Fault>,
+    pub(super) notices: BTreeSet<Notice>,
+    /// Series with a gap. In a ratio one series may be among the bad and among all.
+    pub(super) gaps: BTreeSet<&'a Labels>,
+    /// Series that start at their first sample.
+    pub(super) starts: BTreeSet<&'a Labels>,
+}
+
+impl<'a> Cohort<'a> {
+    /// What `answers` say of `asked` over `run`.
+    pub(super) fn new(
+        asked: &'a Asked,
+        instance: &'a [String],
+        run: &[Window],
+        began: Timestamp,
+        answers: &'a Answers,
+    ) -> Self {
+        let counters = |counter| Counters::new(counter, run, began, answers);
+        let values = |expr| answers.get(at_ends(expr, run).as_ref());
+        match asked {
+            Asked::Unbound { counts } => Self::Unbound { counts: *counts },
+            Asked::Ratio { bad, total, relaxed } => {
+                let (mut bad, mut total) = (counters(bad), counters(total));
+                for counters in [&mut bad, &mut total] {
+                    counters.find_births(&counters.answer().series.iter().collect::<Vec<_>>(), run);
+                }
+                let lacks = |window: &&Window| !bad.is_there(**window) && total.is_there(**window);
+                let lacking = run.iter().filter(lacks).copied().collect();
+                Self::Ratio { bad, total, existence: Existence { relaxed, lacking, answer: answers.get(None) } }
+            }
+            Asked::Buckets { counter } => {
+                let mut counters = counters(counter);
+                let histograms = histogram::assemble(counters.answer().series.iter().cloned());
+                let series: Vec<&Series> = histograms.iter().flat_map(Histogram::series).collect();
+                counters.find_births(&series, run);
+                Self::Buckets { counters, histograms }
+            }
+            Asked::Rate { counter, per_second } => {
+                Self::Rate { counters: counters(counter), per_second: *per_second, instance }
+            }
+            Asked::Mean { expr } => Self::Mean { answer: values(expr), instance },
+            Asked::Worst { expr, extreme } => Self::Worst { answer: values(expr), extreme: *extreme },
+        }
+    }
+
+    /// The answers that carry this cohort's samples.
+    pub(super) fn answers(&self) -> Vec<&'a Answer> {
+        match self {
+            Self::Unbound { .. } => Vec::new(),
+            Self::Ratio { bad, total, .. } => vec![total.answer(), bad.answer()],
+            Self::Buckets { counters, .. } | Self::Rate { counters, .. } => vec![counters.answer()],
+            Self::Mean { answer, .. } | Self::Worst { answer, .. } => vec![answer],
+        }
+    }
+
+    /// Whether the answers are series as they are stored, not results of functions.
+    pub(super) fn is_raw(&self) -> bool {
+        matches!(self, Self::Ratio { .. } | Self::Buckets { .. } | Self::Rate { .. })
+    }
+
+    /// What must be asked besides, now that the samples are known.
+    pub(super) fn questions(&self) -> Vec<Question> {
+        match self {
+            Self::Ratio { bad, total, existence } => {
+                [bad.questions(), total.questions(), existence.question().into_iter().collect()].concat()
+            }
+            Self::Buckets { counters, .. } => counters.questions(),
+            // What a counter had before its first sample says nothing of its rate.
+            Self::Unbound { .. } | Self::Rate { .. } | Self::Mean { .. } | Self::Worst { .. } => Vec::new(),
+        }
+    }
+
+    /// Takes the answers to [`Cohort::questions`].
+    pub(super) fn learn(&mut self, answers: &'a Answers) {
+        match self {
+            Self::Ratio { bad, total, existence } => {
+                bad.learn(answers);
+                total.learn(answers);
+                existence.answer = answers.get(existence.question().as_ref());
+            }
+            Self::Buckets { counters, .. } => counters.learn(answers),
+            Self::Unbound { .. } | Self::Rate { .. } | Self::Mean { .. } | Self::Worst { .. } => {}
+        }
+    }
+
+    /// What the cohort showed in `window`, in which a healthy series has
+    /// `expected` raw samples.
+    pub(super) fn read(&self, window: Window, expected: u32, instance: &[String]) -> Reading<'_> {
+        let excess = || self.counters().into_iter().find_map(|counters| counters.excess(window));
+        let mut reading = Reading::nothing(if self.counts() { expected } else { 1 });
+        match self {
+            Self::Unbound { .. } => {}
+            _ if let Some(message) = excess() => reading.refuse(message),
+            Self::Ratio { bad, total, existence } => reading.ratio(bad, total, existence, window),
+            Self::Buckets { counters, histograms } => reading.histograms(counters, histograms, window),
+            Self::Rate { counters, per_second, instance } => reading.rate(counters, *per_second, instance, window),
+            Self::Mean { answer, instance } => reading.mean(answer, instance, window),
+            Self::Worst { answer, extreme } => reading.worst(answer, *extreme, window),
+        }
+        if self.is_raw() {
+            reading.thin(&self.presence(window, instance));
+        }
+        for message in self.answers().iter().filter_map(|answer| answer.partial.as_deref()) {
+            reading.observed.seen = 0;
+            reading.faults.insert(past::partial(message));
+        }
+        reading
+    }
+
+    /// Whether each instance with a sample in `window`, or in the five minutes before,
+    /// has one in it. One that vanishes is missing for so long; then it is taken for
+    /// gone, because fleets shrink too.
+    fn presence(&self, window: Window, instance: &[String]) -> Vec<bool> {
+        let reach = counter::padded(window);
+        let mut present = BTreeMap::new();
+        for series in self.answers().into_iter().flat_map(|answer| &answer.series) {
+            if counter::is_seen(series, reach) {
+                let here = present.entry(gauge::instance(series.labels(), instance)).or_insert(false);
+                *here |= counter::is_seen(series, window);
+            }
+        }
+        present.into_values().collect()
+    }
+
+    fn counters(&self) -> Vec<&Counters<'a>> {
+        match self {
+            Self::Ratio { bad, total, .. } => vec![bad, total],
+            Self::Buckets { counters, .. } | Self::Rate { counters, .. } => vec![counters],
+            Self::Unbound { .. } | Self::Mean { .. } | Self::Worst { .. } => Vec::new(),
+        }
+    }
+
+    fn counts(&self) -> bool {
+        matches!(self, Self::Unbound { counts: true }) || self.is_raw()
+    }
+}
+
+impl Existence<'_> {
+    fn question(&self) -> Option<Question> {
+        past::existence(self.relaxed, &self.lacking)
+    }
+
+    /// What forbids to take no series of bad events for no bad events.
+    fn fault(&self, window: Window) -> Option<Fault> {
+        if !self.lacking.contains(&window) || past::exists(self.answer, window.to) {
+            return None;
+        }
+        let unseen = || Fault::BadNeverSeen { selector: self.relaxed.to_owned() };
+        Some(self.answer.partial.as_deref().map_or_else(unseen, past::partial))
+    }
+}
+
+impl<'a> Reading<'a> {
+    fn nothing(expected: u32) -> Self {
+        Self {
+            observed: Observed::nothing(expected),
+            cumulative: Cumulative::default(),
+            faults: BTreeSet::new(),
+            notices: BTreeSet::new(),
+            gaps: BTreeSet::new(),
+            starts: BTreeSet::new(),
+        }
+    }
+
+    /// Nothing was seen, for the reason that `message` gives.
+    fn refuse(&mut self, message: String) {
+        self.observed = Observed::nothing(self.observed.expected);
+        self.faults.insert(Fault::PartialAnswer { message });
+    }
+
+    /// What `series`, one of `counters`, counted.
+    fn tally(&mut self, counters: &Counters<'_>, series: &'a Series, window: Window) -> Tally {
+        let (tally, fault) = counters.tally(series, window);
+        self.faults.extend(fault);
+        self.gaps.extend(tally.gap.then_some(series.labels()));
+        self.starts.extend(tally.start.then_some(series.labels()));
+        tally
+    }
+
+    fn ratio(&mut self, bad: &Counters<'a>, total: &Counters<'a>, existence: &Existence<'_>, window: Window) {
+        let mut count = |counters: &Counters<'a>| {
+            let mut sum = Total::default();
+            for series in &counters.answer().series {
+                sum.add(&self.tally(counters, series, window));
+            }
+            sum
+        };
+        let (bad, total) = (count(bad), count(total));
+        self.faults.extend(existence.fault(window));
+        if let Some(all) = total.increase.filter(|all| all.is_finite()) {
+            let of_them = bad.increase.unwrap_or(0.0);
+            if of_them > all {
+                self.notices.insert(Notice::BadAboveTotal);
+            }
+            self.observed.measure = Measure::Counts { bad: of_them.min(all), total: all };
+        }
+        self.look(&total);
+        self.look(&Total { seen: 0, ..bad });
+    }
+
+    fn histograms(&mut self, counters: &Counters<'a>, histograms: &'a [Histogram], window: Window) {
+        let mut sum = Total::default();
+        for one in histograms {
+            let mut counts = Vec::with_capacity(one.buckets.len());
+            for (bound, series) in &one.buckets {
+                let tally = self.tally(counters, series, window);
+                sum.look(&tally);
+                counts.extend(tally.increase().map(|increase| (*bound, increase)));
+            }
+            if counts.len() > histogram::MAX_BOUNDS {
+                self.cumulative = Cumulative::default();
+                self.refuse(format!("not read: more than {} buckets in one histogram", histogram::MAX_BOUNDS));
+                return;
+            }
+            self.cumulative.add(counts);
+        }
+        self.look(&sum);
+    }
+
+    /// Takes the counts by bucket, now that both cohorts are on the same bounds.
+    pub(super) fn set_buckets(&mut self, cumulative: &Cumulative) {
+        if let Some(buckets) = cumulative.buckets() {
+            self.observed.measure = Measure::Buckets(buckets);
+        }
+    }
+
+    fn rate(&mut self, counters: &Counters<'a>, per_second: bool, instance: &[String], window: Window) {
+        let mut sum = Total::default();
+        let mut rates = Vec::new();
+        let seconds = if per_second { 1.0 } else { window.length().as_secs_f64() };
+        for series in &counters.answer().series {
+            let tally = self.tally(counters, series, window);
+            sum.look(&tally);
+            rates.extend(tally.rate().map(|rate| (series.labels(), rate * seconds)));
+        }
+        self.look(&sum);
+        self.average(rates, instance);
+    }
+
+    fn mean(&mut self, answer: &Answer, instance: &[String], window: Window) {
+        let values = self.values(&answer.series, window);
+        self.average(values, instance);
+    }
+
+    fn worst(&mut self, answer: &Answer, extreme: Extreme, window: Window) {
+        let values = self.values(&answer.series, window);
+        if let Some((series, value)) = gauge::worst(values, extreme) {
+            self.observed.measure = Measure::Worst { value, series: series.clone() };
+        }
+    }
+
+    /// The values at the end of `window`, each series having one or none.
+    fn values<'s>(&mut self, all: &'s [Series], window: Window) -> Vec<(&'s Labels, f64)> {
+        let mut values = Vec::new();
+        for series in all {
+            match gauge::point(series, window.to) {
+                Point::Nothing => {}
+                Point::Value(value) => values.push((series.labels(), value)),
+                Point::NotANumber => self.observed.nan = self.observed.nan.saturating_add(1),
+                Point::Infinite => self.observed.infinite = self.observed.infinite.saturating_add(1),
+            }
+        }
+        if values.len() > MAX_SERIES {
+            self.refuse(format!("not read: more than {MAX_SERIES} series in one interval"));
+            return Vec::new();
+        }
+        self.observed.seen = u32::from(!values.is_empty());
+        values
+    }
+
+    fn average(&mut self, values: Vec<(&Labels, f64)>, instance: &[String]) {
+        let mean = gauge::mean(values, instance);
+        if let Some(value) = mean.value {
+            self.observed.measure = Measure::Value(value);
+        }
+        if mean.is_nameless {
+            self.notices.insert(Notice::NoInstanceLabel);
+        }
+    }
+
+    /// Counts samples instance by instance where some of them are missing and some are
+    /// there: the fullest alone would stand for the dead.
+    fn thin(&mut self, present: &[bool]) {
+        let all = u32::try_from(present.len()).unwrap_or(u32::MAX);
+        let here = u32::try_from(present.iter().filter(|here| **here).count()).unwrap_or(u32::MAX);
+        if 0 < here && here < all {
+            self.observed.seen = self.observed.seen.saturating_mul(here);
+            self.observed.expected = self.observed.expected.saturating_mul(all);
+        }
+    }
+
+    fn look(&mut self, total: &Total) {
+        self.observed.seen = self.observed.seen.max(total.seen);
+        self.observed.nan = self.observed.nan.saturating_add(total.nan);
+        self.observed.infinite = self.observed.infinite.saturating_add(total.infinite);
+    }
+}

@@ -1,0 +1,136 @@
+//! Both cohorts of one check become evidence, window by window.
+//!
+//! Each window is folded by itself from samples that lie in it or at most
+//! [`counter::STALENESS`] before, so its evidence is the same whichever run of
+//! windows it was asked with.
+
+use crate::series::CheckEvidence;
+use crate::series::Fault;
+use crate::series::Labels;
+use crate::series::Notice;
+use crate::series::Series;
+use crate::series::Timestamp;
+use crate::series::Window;
+use crate::series::counter;
+use crate::series::gauge;
+use crate::series::histogram;
+use crate::sources::Answer;
+use crate::sources::gather::cohort::Cohort;
+use crate::sources::gather::cohort::Reading;
+use crate::sources::gather::past::shortened;
+use crate::sources::gather::plan::Plan;
+use crate::sources::gather::question::Answers;
+use crate::sources::gather::question::Question;
+use std::collections::BTreeSet;
+
+/// Remarks that are kept for one interval of one check: they repeat themselves.
+const MAX_REMARKS: usize = 5;
+
+/// What was answered about one check over a run of windows.
+#[derive(Debug)]
+pub(super) struct Material<'a> {
+    plan: &'a Plan<'a>,
+    canary: Cohort<'a>,
+    baseline: Option<Cohort<'a>>,
+    /// Series that answered for both cohorts, by labels.
+    overlap: Vec<&'a Series>,
+    remarks: BTreeSet<Notice>,
+}
+
+impl<'a> Material<'a> {
+    /// What `answers` say of `plan` over `run`, of a wave that began at `began`.
+    pub(super) fn new(plan: &'a Plan<'a>, run: &[Window], began: Timestamp, answers: &'a Answers) -> Self {
+        let of = |asked| Cohort::new(asked, plan.instance, run, began, answers);
+        let canary = of(&plan.canary);
+        let baseline = plan.baseline.as_ref().map(of);
+        let overlap = baseline.as_ref().map_or_else(Vec::new, |baseline| overlap(&canary, baseline, plan.instance));
+        let all = canary.answers().into_iter().chain(baseline.iter().flat_map(Cohort::answers));
+        let remarks = all.flat_map(|answer| &answer.remarks).map(|text| Notice::Remark { message: shortened(text) });
+        let remarks = remarks.collect();
+        Self { plan, canary, baseline, overlap, remarks }
+    }
+
+    /// What must be asked besides, now that the samples are known.
+    pub(super) fn questions(&self) -> Vec<Question> {
+        [Some(&self.canary), self.baseline.as_ref()].into_iter().flatten().flat_map(Cohort::questions).collect()
+    }
+
+    /// This with the answers to [`Material::questions`].
+    pub(super) fn learn(mut self, answers: &'a Answers) -> Self {
+        for cohort in [Some(&mut self.canary), self.baseline.as_mut()].into_iter().flatten() {
+            cohort.learn(answers);
+        }
+        self
+    }
+
+    /// The evidence of `window`, in which a healthy series has `expected` raw samples.
+    pub(super) fn evidence(&self, window: Window, expected: u32) -> CheckEvidence {
+        let mut canary = self.canary.read(window, expected, self.plan.instance);
+        let mut baseline = self.baseline.as_ref().map(|cohort| cohort.read(window, expected, self.plan.instance));
+        let mut notices: BTreeSet<Notice> = self.remarks.iter().take(MAX_REMARKS).cloned().collect();
+        if align(&mut canary, baseline.as_mut()) {
+            notices.insert(Notice::BoundsDiffer);
+        }
+        let mut faults: BTreeSet<Fault> = self.overlapping(window).into_iter().collect();
+        let (mut gaps, mut starts) = (BTreeSet::new(), BTreeSet::new());
+        for reading in [Some(&mut canary), baseline.as_mut()].into_iter().flatten() {
+            faults.append(&mut reading.faults);
+            notices.append(&mut reading.notices);
+            gaps.append(&mut reading.gaps);
+            starts.append(&mut reading.starts);
+        }
+        notices.extend(count(&gaps).map(|series| Notice::GapNotBridged { series }));
+        notices.extend(count(&starts).map(|series| Notice::StartsAtFirstSample { series }));
+        CheckEvidence {
+            canary: canary.observed,
+            baseline: baseline.map(|reading| reading.observed),
+            faults: faults.into_iter().collect(),
+            notices: notices.into_iter().collect(),
+        }
+    }
+
+    fn overlapping(&self, window: Window) -> Option<Fault> {
+        let shared = || self.overlap.iter().find(|series| counter::is_seen(series, window));
+        let series = self.plan.same.clone().or_else(|| shared().map(|series| series.labels().to_string()))?;
+        Some(Fault::CohortsOverlap { series: shortened(&series) })
+    }
+}
+
+/// How many `series` there are, where there are any.
+fn count(series: &BTreeSet<&Labels>) -> Option<u32> {
+    u32::try_from(series.len()).ok().filter(|count| *count > 0)
+}
+
+/// Puts the histograms of both cohorts on the same bounds; whether any differed.
+fn align(canary: &mut Reading<'_>, baseline: Option<&mut Reading<'_>>) -> bool {
+    let mine = std::mem::take(&mut canary.cumulative);
+    let others = baseline.as_ref().map_or_else(Default::default, |reading| reading.cumulative.clone());
+    let (mine, others, differ) = histogram::align(mine, others);
+    canary.set_buckets(&mine);
+    if let Some(reading) = baseline {
+        reading.set_buckets(&others);
+    }
+    differ
+}
+
+/// The series that answered for both cohorts, by labels.
+///
+/// Labels tell a series only where it is one: what a function or an aggregation
+/// gives out may have the same labels for both cohorts, or none, and be of
+/// different series. It counts where it has a metric name or tells an instance.
+fn overlap<'a>(canary: &Cohort<'a>, baseline: &Cohort<'a>, instance: &[String]) -> Vec<&'a Series> {
+    let is_one = |series: &Series| {
+        canary.is_raw() || series.labels().get("__name__").is_some() || gauge::is_named(series.labels(), instance)
+    };
+    let pairs = canary.answers().into_iter().zip(baseline.answers());
+    let mut shared: Vec<&Series> = pairs.flat_map(|(mine, others)| in_both(mine, others)).collect();
+    shared.retain(|series| is_one(series));
+    shared.sort_by(|a, b| a.labels().cmp(b.labels()));
+    shared
+}
+
+fn in_both<'a>(mine: &'a Answer, others: &'a Answer) -> impl Iterator<Item = &'a Series> {
+    let is_other =
+        |series: &&Series| others.series.binary_search_by(|other| other.labels().cmp(series.labels())).is_ok();
+    mine.series.iter().filter(is_other)
+}

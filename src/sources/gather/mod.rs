@@ -1,0 +1,150 @@
+//! What a source knows becomes evidence, the same for every source.
+//!
+//! ```text
+//! plan      what each check asks of each cohort
+//! question  each question once, a few at a time
+//! counters  raw samples, and births among them; past: the hour before
+//! cohort    one cohort in one window; fold: both cohorts become evidence
+//! survey    how often the source scrapes
+//! ```
+//!
+//! The evidence of a window depends on the samples in it and up to an hour
+//! before, and on nothing else: not on the windows that it was asked with, nor
+//! on when, nor on the order of an answer. Replay rests on that.
+
+mod cohort;
+mod counters;
+mod fold;
+mod past;
+mod plan;
+mod question;
+mod survey;
+
+pub use survey::survey;
+
+use crate::rules::RuleFile;
+use crate::series::IntervalEvidence;
+use crate::series::Timestamp;
+use crate::series::Window;
+use crate::sources::Error;
+use crate::sources::Source;
+use crate::sources::gather::fold::Material;
+use crate::sources::gather::plan::Plan;
+use crate::sources::gather::question::Answers;
+use std::time::Duration;
+
+/// The span that one question covers: some hundred samples a series, so that
+/// answers stay well under a client's cap, and few round trips for a past wave.
+const SPAN_PER_QUESTION: Duration = Duration::from_mins(30);
+
+/// Windows that one question covers, however short they are: a server answers
+/// at most 11 000 points of a grid.
+const WINDOWS_PER_QUESTION: usize = 1000;
+
+/// What evidence is wanted.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a> {
+    /// The gate's rules.
+    pub rules: &'a RuleFile,
+    /// What `$wave` stands for.
+    pub wave: &'a str,
+    /// What `$baseline` stands for.
+    pub baseline: Option<&'a str>,
+    /// When the wave began.
+    pub began: Timestamp,
+    /// The length of each window.
+    pub interval: Duration,
+    /// How often the source scrapes.
+    pub scrape: Duration,
+    /// Consecutive, of equal length.
+    pub windows: &'a [Window],
+}
+
+/// The evidence of each window of `request`, in order. Where an answer is too
+/// large for the source or for its client, fewer windows are asked for at once.
+///
+/// # Errors
+/// The first question that `source` does not answer fails the whole request.
+pub async fn evidence(source: &dyn Source, request: &Request<'_>) -> Result<Vec<IntervalEvidence>, Error> {
+    let plans: Vec<Plan<'_>> = request.rules.checks.iter().map(|check| Plan::of(check, request)).collect();
+    let mut evidence = Vec::with_capacity(request.windows.len());
+    let mut runs: Vec<&[Window]> = request.windows.chunks(windows_per_question(request.interval)).rev().collect();
+    while let Some(run) = runs.pop() {
+        match fold(source, &plans, run, request).await {
+            Ok(more) => evidence.extend(more),
+            Err(Error::TooLarge { .. } | Error::Execution { .. }) if run.len() > 1 => {
+                let (first, second) = run.split_at(run.len() / 2);
+                runs.extend([second, first]);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(evidence)
+}
+
+async fn fold(
+    source: &dyn Source,
+    plans: &[Plan<'_>],
+    run: &[Window],
+    request: &Request<'_>,
+) -> Result<Vec<IntervalEvidence>, Error> {
+    let samples = Answers::to(plans.iter().flat_map(|plan| plan.questions(run)), source).await?;
+    let checks: Vec<_> = plans.iter().map(|plan| Material::new(plan, run, request.began, &samples)).collect();
+    let more = Answers::to(checks.iter().flat_map(Material::questions), source).await?;
+    let checks: Vec<_> = checks.into_iter().map(|check| check.learn(&more)).collect();
+
+    let one = |window: &Window| {
+        let expected = expected(*window, request.began, request.scrape);
+        let checks = checks.iter().map(|check| check.evidence(*window, expected)).collect();
+        IntervalEvidence { window: *window, checks }
+    };
+    Ok(run.iter().map(one).collect())
+}
+
+fn windows_per_question(interval: Duration) -> usize {
+    let windows = SPAN_PER_QUESTION.as_millis() / interval.as_millis().max(1);
+    usize::try_from(windows).unwrap_or(usize::MAX).clamp(1, WINDOWS_PER_QUESTION)
+}
+
+/// Raw samples that a healthy series has in `window`, at least 1: those of a scrape
+/// that keeps time with the wave. Where scrapes do not divide the interval, windows
+/// have one more or one less, and rounding each alike would find samples missing
+/// for ever.
+fn expected(window: Window, began: Timestamp, scrape: Duration) -> u32 {
+    let scrapes = |until: Timestamp| until.since(began).as_millis() / scrape.as_millis().max(1);
+    u32::try_from(scrapes(window.to) - scrapes(window.from).min(scrapes(window.to))).unwrap_or(u32::MAX).max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_healthy_series_has_a_sample_for_every_scrape_and_at_least_one() {
+        let began = Timestamp::from_millis(1_790_000_000_000);
+        for (interval, scrape, expect) in [
+            (15_000, 15_000, [1, 1, 1, 1]),
+            (60_000, 15_000, [4, 4, 4, 4]),
+            (15_000, 60_000, [1, 1, 1, 1]),
+            (30_000, 20_000, [1, 2, 1, 2]),
+            (15_000, 10_000, [1, 2, 1, 2]),
+            (25_000, 10_000, [2, 3, 2, 3]),
+            (3, 0, [3, 3, 3, 3]),
+        ] {
+            let at = |index: u32| began + Duration::from_millis(interval) * index;
+            let found = [0, 1, 2, 3].map(|index| {
+                let window = Window { from: at(index), to: at(index + 1) };
+                expected(window, began, Duration::from_millis(scrape))
+            });
+            assert_eq!(found, expect, "{interval} ms by {scrape} ms");
+        }
+    }
+
+    #[test]
+    fn one_question_covers_many_windows_and_never_none() {
+        for (seconds, expect) in [(0, WINDOWS_PER_QUESTION), (1, WINDOWS_PER_QUESTION), (15, 120), (1800, 1), (7200, 1)]
+        {
+            assert_eq!(windows_per_question(Duration::from_secs(seconds)), expect, "{seconds} s");
+        }
+    }
+}

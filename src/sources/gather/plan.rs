@@ -1,0 +1,186 @@
+//! What each check asks of each cohort, as text for the source.
+
+use crate::rules::Bound;
+use crate::rules::Check;
+use crate::rules::CheckKind;
+use crate::rules::query::Bindings;
+use crate::rules::query::BoundMatchers;
+use crate::rules::query::GaugeQuery;
+use crate::rules::query::PromQl;
+use crate::rules::query::Selector;
+use crate::series::Window;
+use crate::series::counter;
+use crate::series::gauge::Extreme;
+use crate::sources::gather::Request;
+use crate::sources::gather::question::Question;
+
+/// `rate` over fewer scrapes than this loses windows to jitter.
+const SCRAPES_PER_RANGE: u32 = 4;
+
+/// An instant selector that reads further back than this shows a scrape that failed as its last success.
+const SCRAPES_PER_LOOKBACK: u32 = 2;
+
+/// One check, bound to one wave.
+#[derive(Debug)]
+pub(super) struct Plan<'a> {
+    /// What is asked of the canary.
+    pub(super) canary: Asked,
+    /// What is asked of the baseline; `None` where the check is judged alone.
+    pub(super) baseline: Option<Asked>,
+    /// The labels that tell one instance from another.
+    pub(super) instance: &'a [String],
+    /// The matchers of both cohorts, where they are the same.
+    pub(super) same: Option<String>,
+}
+
+/// What one check asks of one cohort.
+#[derive(Debug)]
+pub(super) enum Asked {
+    /// Nothing: the matchers name a baseline that was not given.
+    Unbound { counts: bool },
+    /// Two counters, and the bad one with its labels merely present.
+    Ratio { bad: Counter, total: Counter, relaxed: String },
+    /// The bucket counters of a histogram.
+    Buckets { counter: Counter },
+    /// A counter's increments by instance.
+    Rate { counter: Counter, per_second: bool },
+    /// An expression, averaged over instances.
+    Mean { expr: String },
+    /// An expression of which the worst series counts.
+    Worst { expr: String, extreme: Extreme },
+}
+
+/// A counter with a cohort's matchers.
+#[derive(Debug)]
+pub(super) struct Counter {
+    /// The selector.
+    pub(super) selector: String,
+    /// Every series of the metric, whatever its labels.
+    pub(super) any: String,
+}
+
+impl<'a> Plan<'a> {
+    /// The plan of `check`.
+    pub(super) fn of(check: &'a Check, request: &Request<'a>) -> Self {
+        let cohorts = check.cohorts.as_ref().unwrap_or(&request.rules.cohorts);
+        let bindings = Bindings { wave: request.wave, baseline: request.baseline };
+        let ask = |bound: &Option<BoundMatchers>| match bound {
+            Some(cohort) => Asked::of(&check.kind, cohort, request),
+            None => Asked::Unbound { counts: counts(&check.kind) },
+        };
+        let canary = cohorts.canary.bind(&bindings);
+        let baseline = cohorts.baseline.as_ref().map(|matchers| matchers.bind(&bindings));
+        let same = canary.as_ref().filter(|_| baseline.as_ref() == Some(&canary)).map(ToString::to_string);
+        // A threshold without a baseline is judged alone; any other check is blind without one.
+        let is_threshold = matches!(check.kind, CheckKind::Threshold { .. });
+        let baseline = baseline.filter(|bound| bound.is_some() || !is_threshold);
+        Self { canary: ask(&canary), baseline: baseline.as_ref().map(ask), instance: &cohorts.instance, same }
+    }
+
+    /// What must be known of `run`, before anything that this leads to.
+    pub(super) fn questions(&self, run: &[Window]) -> Vec<Question> {
+        let cohorts = [Some(&self.canary), self.baseline.as_ref()];
+        cohorts.into_iter().flatten().flat_map(|asked| asked.questions(run)).collect()
+    }
+}
+
+/// Whether evidence of this kind is counted from raw samples.
+fn counts(kind: &CheckKind) -> bool {
+    match kind {
+        CheckKind::Ratio { .. } | CheckKind::Histogram { .. } => true,
+        CheckKind::Gauge { query, .. } => matches!(query, GaugeQuery::Increments { .. }),
+        CheckKind::Threshold { .. } => false,
+    }
+}
+
+impl Asked {
+    fn of(kind: &CheckKind, cohort: &BoundMatchers, request: &Request<'_>) -> Self {
+        match kind {
+            CheckKind::Ratio { bad, total, .. } => {
+                Self::Ratio { bad: Counter::of(bad, cohort), total: Counter::of(total, cohort), relaxed: bad.relaxed() }
+            }
+            CheckKind::Histogram { metric, .. } => Self::Buckets { counter: Counter::buckets(metric, cohort) },
+            CheckKind::Gauge { query: GaugeQuery::Increments { selector, per_second }, .. } => {
+                Self::Rate { counter: Counter::of(selector, cohort), per_second: *per_second }
+            }
+            CheckKind::Gauge { query: GaugeQuery::Expr(query), .. } => {
+                Self::Mean { expr: bind(query, cohort, request) }
+            }
+            CheckKind::Threshold { query, bound, .. } => {
+                let extreme = match bound {
+                    Bound::Max(_) => Extreme::Largest,
+                    Bound::Min(_) => Extreme::Smallest,
+                };
+                Self::Worst { expr: bind(query, cohort, request), extreme }
+            }
+        }
+    }
+
+    fn questions(&self, run: &[Window]) -> Vec<Question> {
+        match self {
+            Self::Unbound { .. } => Vec::new(),
+            Self::Ratio { bad, total, .. } => [bad, total].iter().filter_map(|counter| counter.question(run)).collect(),
+            Self::Buckets { counter } | Self::Rate { counter, .. } => counter.question(run).into_iter().collect(),
+            Self::Mean { expr } | Self::Worst { expr, .. } => at_ends(expr, run).into_iter().collect(),
+        }
+    }
+}
+
+/// A plain selector of what a check asks, for `cohort`; of an expression the first.
+pub(super) fn selector(kind: &CheckKind, cohort: &BoundMatchers) -> Option<String> {
+    match kind {
+        CheckKind::Ratio { total, .. } => Some(total.bind(cohort)),
+        CheckKind::Histogram { metric, .. } => Some(Counter::buckets(metric, cohort).selector),
+        CheckKind::Gauge { query: GaugeQuery::Increments { selector, .. }, .. } => Some(selector.bind(cohort)),
+        CheckKind::Gauge { query: GaugeQuery::Expr(query), .. } | CheckKind::Threshold { query, .. } => {
+            query.selectors().first().map(|selector| selector.bind(cohort))
+        }
+    }
+}
+
+impl Counter {
+    fn of(selector: &Selector, cohort: &BoundMatchers) -> Self {
+        Self { selector: selector.bind(cohort), any: named(selector.metric()) }
+    }
+
+    fn buckets(metric: &Selector, cohort: &BoundMatchers) -> Self {
+        let any = named(&format!("{}_bucket", metric.metric()));
+        Self { selector: metric.bind_suffixed("_bucket", cohort), any }
+    }
+
+    /// The samples of `run` and of the time before that an increment may reach over.
+    pub(super) fn question(&self, run: &[Window]) -> Option<Question> {
+        let (first, last) = (run.first()?, run.last()?);
+        let window = counter::padded(Window { from: first.from, to: last.to });
+        Some(Question::Raw { selector: self.selector.clone(), window })
+    }
+}
+
+/// The values of `expr` at the end of each window of `run`.
+pub(super) fn at_ends(expr: &str, run: &[Window]) -> Option<Question> {
+    let (first, last) = (run.first()?, run.last()?);
+    Some(Question::Grid { expr: expr.to_owned(), from: first.to, to: last.to, step: first.length() })
+}
+
+fn bind(query: &PromQl, cohort: &BoundMatchers, request: &Request<'_>) -> String {
+    let range = request.interval.max(request.scrape.saturating_mul(SCRAPES_PER_RANGE));
+    let lookback = request.interval.max(request.scrape.saturating_mul(SCRAPES_PER_LOOKBACK));
+    query.bind(cohort, range, lookback)
+}
+
+/// The selector of metric `name` alone; a name may hold any character.
+fn named(name: &str) -> String {
+    let escaped = name.replace('\\', r"\\").replace('"', "\\\"").replace('\n', r"\n");
+    format!("{{__name__=\"{escaped}\"}}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_metric_name_cannot_leave_its_quotes() {
+        assert_eq!(named("up"), r#"{__name__="up"}"#);
+        assert_eq!(named("a\"} or {b=\"\\\n"), r#"{__name__="a\"} or {b=\"\\\n"}"#);
+    }
+}

@@ -1,0 +1,79 @@
+//! Questions to a source, each asked once.
+
+use crate::series::Series;
+use crate::series::Timestamp;
+use crate::series::Window;
+use crate::sources::Answer;
+use crate::sources::Error;
+use crate::sources::Grid;
+use crate::sources::Pending;
+use crate::sources::Source;
+use futures_util::StreamExt as _;
+use futures_util::TryStreamExt as _;
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+/// Questions of one gate in flight: a fifth of the twenty that a Prometheus
+/// server answers at a time by default, so that dashboards go on working.
+const IN_FLIGHT: usize = 4;
+
+/// One question; equal ones are one.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Question {
+    /// The raw samples of a selector.
+    Raw { selector: String, window: Window },
+    /// The values of an expression at `from`, `from + step`, … `to`.
+    Grid { expr: String, from: Timestamp, to: Timestamp, step: Duration },
+}
+
+impl Question {
+    fn put<'a>(&'a self, source: &'a dyn Source) -> Pending<'a, Result<Answer, Error>> {
+        match self {
+            Self::Raw { selector, window } => source.raw(selector, *window),
+            Self::Grid { expr, from, to, step } => source.grid(expr, Grid { from: *from, to: *to, step: *step }),
+        }
+    }
+}
+
+/// What a source answered, by question.
+#[derive(Debug, Default)]
+pub(super) struct Answers(BTreeMap<Question, Answer>);
+
+/// The answer to no question.
+static NOTHING: Answer = Answer { series: Vec::new(), partial: None, remarks: Vec::new() };
+
+impl Answers {
+    /// Puts every question once, a few at a time. The first that fails, in the
+    /// order of questions, fails all.
+    pub(super) async fn to(questions: impl IntoIterator<Item = Question>, source: &dyn Source) -> Result<Self, Error> {
+        let questions: BTreeSet<Question> = questions.into_iter().collect();
+        let pending: Vec<_> = questions.iter().map(|question| question.put(source)).collect();
+        let answers: Vec<Answer> = futures_util::stream::iter(pending).buffered(IN_FLIGHT).try_collect().await?;
+        Ok(Self(questions.into_iter().zip(answers.into_iter().map(ordered)).collect()))
+    }
+
+    /// The answer to `question`; nothing where none was put.
+    pub(super) fn get(&self, question: Option<&Question>) -> &Answer {
+        question.and_then(|question| self.0.get(question)).unwrap_or(&NOTHING)
+    }
+}
+
+/// `answer` with its series by labels, whatever order they came in; of two with
+/// the same labels one, always the same.
+fn ordered(mut answer: Answer) -> Answer {
+    answer.series.sort_by(|a, b| a.labels().cmp(b.labels()).then_with(|| compare_samples(a, b)));
+    answer.series.dedup_by(|later, first| later.labels() == first.labels());
+    answer
+}
+
+fn compare_samples(a: &Series, b: &Series) -> Ordering {
+    let pairs = a.samples().iter().zip(b.samples());
+    let differing = pairs.map(|(x, y)| x.at.cmp(&y.at).then_with(|| x.value.total_cmp(&y.value)));
+    differing
+        .into_iter()
+        .find(|order| order.is_ne())
+        .unwrap_or_else(|| a.samples().len().cmp(&b.samples().len()))
+        .then_with(|| (a.nan(), a.infinite()).cmp(&(b.nan(), b.infinite())))
+}

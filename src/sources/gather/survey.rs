@@ -1,0 +1,79 @@
+//! How often a source scrapes, as seen in its samples.
+
+use crate::rules::Check;
+use crate::rules::RuleFile;
+use crate::rules::query::Bindings;
+use crate::series::Timestamp;
+use crate::series::Window;
+use crate::series::counter;
+use crate::sources::Answer;
+use crate::sources::Error;
+use crate::sources::Source;
+use crate::sources::gather::plan::selector;
+use crate::sources::gather::question::Answers;
+use crate::sources::gather::question::Question;
+use std::time::Duration;
+
+/// Checks that are looked at: enough to meet each kind of target that a gate
+/// watches, and few enough to open a gate at once.
+const MAX_CHECKS: usize = 8;
+
+/// Scrape intervals are configured in seconds; jitter is some milliseconds.
+const STEP_MS: u64 = 100;
+
+/// The scrape interval of `source`, as the samples of the five minutes up to
+/// `start` show it, or `None` where none show two.
+///
+/// For each of the first checks on raw samples: the median distance of
+/// consecutive samples of its baseline, or else of its canary. Of those the
+/// longest, as a grid that is finer than a check's scrapes finds it blind.
+pub async fn survey(
+    source: &dyn Source,
+    rules: &RuleFile,
+    bindings: &Bindings<'_>,
+    start: Timestamp,
+) -> Result<Option<Duration>, Error> {
+    let selectors =
+        rules.checks.iter().map(|check| selectors(check, rules, bindings)).filter(|found| !found.is_empty());
+    let mut open: Vec<Vec<String>> = selectors.take(MAX_CHECKS).collect();
+    let mut longest = None;
+    while open.iter().any(|selectors| !selectors.is_empty()) {
+        // The first of each, all at once; those that showed nothing ask their next.
+        let asked: Vec<(Question, Vec<String>)> = open.drain(..).filter_map(|next| ask_first(next, start)).collect();
+        let answers = Answers::to(asked.iter().map(|(question, _)| question.clone()), source).await?;
+        for (question, rest) in asked {
+            match spacing(answers.get(Some(&question))) {
+                Some(spacing) => longest = longest.max(Some(spacing)),
+                None => open.push(rest),
+            }
+        }
+    }
+    Ok(longest)
+}
+
+/// The selectors of a check on raw samples: of the baseline, then of the canary.
+fn selectors(check: &Check, rules: &RuleFile, bindings: &Bindings<'_>) -> Vec<String> {
+    let cohorts = check.cohorts.as_ref().unwrap_or(&rules.cohorts);
+    let cohorts = [cohorts.baseline.as_ref(), Some(&cohorts.canary)].into_iter().flatten();
+    cohorts.filter_map(|matchers| selector(&check.kind, &matchers.bind(bindings)?)).collect()
+}
+
+fn ask_first(selectors: Vec<String>, start: Timestamp) -> Option<(Question, Vec<String>)> {
+    let mut selectors = selectors.into_iter();
+    let window = Window { from: start - counter::STALENESS, to: start };
+    Some((Question::Raw { selector: selectors.next()?, window }, selectors.collect()))
+}
+
+/// The median distance of consecutive samples, to a tenth of a second.
+fn spacing(answer: &Answer) -> Option<Duration> {
+    let pairs = answer.series.iter().flat_map(|series| series.samples().windows(2));
+    let mut distances: Vec<Duration> = pairs.map(|pair| pair[1].at.since(pair[0].at)).collect();
+    let middle = distances.len() / 2;
+    if distances.is_empty() {
+        return None;
+    }
+    let (_, median, _) = distances.select_nth_unstable(middle);
+    let millis = u64::try_from(median.as_millis()).unwrap_or(u64::MAX);
+    let steps = (millis.saturating_add(STEP_MS / 2) / STEP_MS).max(1);
+    Some(Duration::from_millis(steps.saturating_mul(STEP_MS)))
+}

@@ -1,0 +1,58 @@
+//! Evidence in.
+//!
+//! A source answers two questions, raw samples and values on a grid; everything
+//! that is made of the answers is made in one place, [`gather`], so that every
+//! source yields the same evidence.
+
+mod error;
+pub mod gather;
+pub mod prometheus;
+
+pub use error::Asked;
+pub use error::EXCERPT_CHARS;
+pub use error::Error;
+pub use error::Excess;
+
+use crate::series::Series;
+use crate::series::Timestamp;
+use crate::series::Window;
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+/// What a source gives back.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Answer {
+    /// The series, ordered by labels.
+    pub series: Vec<Series>,
+    /// The source said that data is missing: its words.
+    pub partial: Option<String>,
+    /// Remarks on the query that do not touch completeness.
+    pub remarks: Vec<String>,
+}
+
+/// Points in time `from + k·step`, up to and including `to`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Grid {
+    /// The first point.
+    pub from: Timestamp,
+    /// The last point; `to - from` is a multiple of `step`.
+    pub to: Timestamp,
+    /// Their distance.
+    pub step: Duration,
+}
+
+/// A future that a [`Source`] gives out.
+pub type Pending<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// Somewhere evidence comes from.
+pub trait Source: Send + Sync {
+    /// Its name in the configuration.
+    fn name(&self) -> &str;
+
+    /// The raw samples in `window` of every series that the PromQL `selector` picks.
+    fn raw<'a>(&'a self, selector: &'a str, window: Window) -> Pending<'a, Result<Answer, Error>>;
+
+    /// The values of the PromQL `expr` at each point of `grid`.
+    fn grid<'a>(&'a self, expr: &'a str, grid: Grid) -> Pending<'a, Result<Answer, Error>>;
+}

@@ -1,0 +1,288 @@
+//! The evidence of one interval as compact JSON.
+//!
+//! Numbers survive to the last bit: they are written with the fewest digits that
+//! read back as the same number, and read with `serde_json`'s `float_roundtrip`.
+//! JSON has no infinities; the only ones in evidence are bucket bounds, which are
+//! written as `"+Inf"` and `"-Inf"`.
+
+use crate::series::Buckets;
+use crate::series::CheckEvidence;
+use crate::series::Fault as EvidenceFault;
+use crate::series::IntervalEvidence;
+use crate::series::Labels;
+use crate::series::Measure;
+use crate::series::Notice;
+use crate::series::Observed;
+use crate::series::Timestamp;
+use crate::series::Window;
+use crate::store::rows::Fault;
+use crate::store::rows::from_json;
+use crate::store::rows::to_json;
+use serde::Deserialize;
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// `evidence` as JSON, unless it holds a number that its type rules out.
+pub(in crate::store) fn write_evidence(evidence: &IntervalEvidence) -> Result<String, Fault> {
+    to_json(&IntervalRow::try_from(evidence)?)
+}
+
+/// The evidence that [`write_evidence`] wrote.
+pub(in crate::store) fn read_evidence(text: &str) -> Result<IntervalEvidence, Fault> {
+    from_json::<IntervalRow>(text)?.try_into()
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct IntervalRow {
+    from: i64,
+    to: i64,
+    checks: Vec<CheckRow>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CheckRow {
+    canary: ObservedRow,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    baseline: Option<ObservedRow>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    faults: Vec<FaultRow>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    notices: Vec<NoticeRow>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ObservedRow {
+    measure: MeasureRow,
+    seen: u32,
+    expected: u32,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    nan: u32,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    infinite: u32,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+enum MeasureRow {
+    Nothing,
+    Counts { bad: f64, total: f64 },
+    Buckets { bounds: Vec<BoundRow>, counts: Vec<f64> },
+    Value(f64),
+    Worst { value: f64, series: BTreeMap<String, String> },
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum BoundRow {
+    Finite(f64),
+    Infinite(InfinityRow),
+}
+
+#[derive(Serialize, Deserialize)]
+enum InfinityRow {
+    #[serde(rename = "+Inf")]
+    Above,
+    #[serde(rename = "-Inf")]
+    Below,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+enum FaultRow {
+    CohortsOverlap { series: String },
+    BadNeverSeen { selector: String },
+    PartialAnswer { message: String },
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+enum NoticeRow {
+    StartsAtFirstSample { series: u32 },
+    GapNotBridged { series: u32 },
+    BoundsDiffer,
+    BadAboveTotal,
+    NoInstanceLabel,
+    Remark { message: String },
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
+fn is_zero(count: &u32) -> bool {
+    *count == 0
+}
+
+impl TryFrom<&IntervalEvidence> for IntervalRow {
+    type Error = Fault;
+
+    fn try_from(evidence: &IntervalEvidence) -> Result<Self, Fault> {
+        let checks = evidence.checks.iter().map(CheckRow::try_from).collect::<Result<_, _>>()?;
+        let window = ordered(evidence.window)?;
+        Ok(Self { from: window.from.as_millis(), to: window.to.as_millis(), checks })
+    }
+}
+
+impl TryFrom<IntervalRow> for IntervalEvidence {
+    type Error = Fault;
+
+    fn try_from(row: IntervalRow) -> Result<Self, Fault> {
+        let window = Window { from: Timestamp::from_millis(row.from), to: Timestamp::from_millis(row.to) };
+        let checks = row.checks.into_iter().map(CheckEvidence::try_from).collect::<Result<_, _>>()?;
+        Ok(Self { window: ordered(window)?, checks })
+    }
+}
+
+fn ordered(window: Window) -> Result<Window, Fault> {
+    if window.from < window.to { Ok(window) } else { Err("the window ends before it begins".to_owned()) }
+}
+
+impl TryFrom<&CheckEvidence> for CheckRow {
+    type Error = Fault;
+
+    fn try_from(check: &CheckEvidence) -> Result<Self, Fault> {
+        Ok(Self {
+            canary: (&check.canary).try_into()?,
+            baseline: check.baseline.as_ref().map(ObservedRow::try_from).transpose()?,
+            faults: check.faults.iter().cloned().map(FaultRow::from).collect(),
+            notices: check.notices.iter().cloned().map(NoticeRow::from).collect(),
+        })
+    }
+}
+
+impl TryFrom<CheckRow> for CheckEvidence {
+    type Error = Fault;
+
+    fn try_from(row: CheckRow) -> Result<Self, Fault> {
+        Ok(Self {
+            canary: row.canary.try_into()?,
+            baseline: row.baseline.map(Observed::try_from).transpose()?,
+            faults: row.faults.into_iter().map(EvidenceFault::from).collect(),
+            notices: row.notices.into_iter().map(Notice::from).collect(),
+        })
+    }
+}
+
+impl TryFrom<&Observed> for ObservedRow {
+    type Error = Fault;
+
+    fn try_from(observed: &Observed) -> Result<Self, Fault> {
+        checked(observed)?;
+        let measure = match &observed.measure {
+            Measure::Nothing => MeasureRow::Nothing,
+            Measure::Counts { bad, total } => MeasureRow::Counts { bad: *bad, total: *total },
+            Measure::Buckets(buckets) => MeasureRow::Buckets {
+                bounds: buckets.bounds().iter().copied().map(BoundRow::from).collect(),
+                counts: buckets.counts().to_vec(),
+            },
+            Measure::Value(value) => MeasureRow::Value(*value),
+            Measure::Worst { value, series } => MeasureRow::Worst {
+                value: *value,
+                series: series.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+            },
+        };
+        let Observed { seen, expected, nan, infinite, .. } = *observed;
+        Ok(Self { measure, seen, expected, nan, infinite })
+    }
+}
+
+impl TryFrom<ObservedRow> for Observed {
+    type Error = Fault;
+
+    fn try_from(row: ObservedRow) -> Result<Self, Fault> {
+        let measure = match row.measure {
+            MeasureRow::Nothing => Measure::Nothing,
+            MeasureRow::Counts { bad, total } => Measure::Counts { bad, total },
+            MeasureRow::Buckets { bounds, counts } => {
+                let bounds = bounds.into_iter().map(f64::from).collect();
+                Measure::Buckets(Buckets::new(bounds, counts).ok_or("the buckets are no histogram")?)
+            }
+            MeasureRow::Value(value) => Measure::Value(value),
+            MeasureRow::Worst { value, series } => Measure::Worst { value, series: Labels::from_iter(series) },
+        };
+        let observed = Self { measure, seen: row.seen, expected: row.expected, nan: row.nan, infinite: row.infinite };
+        checked(&observed).map(|()| observed)
+    }
+}
+
+/// What [`Observed`] and [`Measure`] say of themselves in words; [`Buckets`] holds
+/// by construction.
+fn checked(observed: &Observed) -> Result<(), Fault> {
+    if observed.expected == 0 {
+        return Err("no sample is expected".to_owned());
+    }
+    let sound = match &observed.measure {
+        Measure::Nothing | Measure::Buckets(_) => true,
+        Measure::Counts { bad, total } => total.is_finite() && 0.0 <= *bad && bad <= total,
+        Measure::Value(value) | Measure::Worst { value, .. } => value.is_finite(),
+    };
+    if sound { Ok(()) } else { Err(format!("{:?} is not a measure", observed.measure)) }
+}
+
+impl From<f64> for BoundRow {
+    fn from(bound: f64) -> Self {
+        if bound == f64::INFINITY {
+            Self::Infinite(InfinityRow::Above)
+        } else if bound == f64::NEG_INFINITY {
+            Self::Infinite(InfinityRow::Below)
+        } else {
+            Self::Finite(bound)
+        }
+    }
+}
+
+impl From<BoundRow> for f64 {
+    fn from(row: BoundRow) -> Self {
+        match row {
+            BoundRow::Finite(bound) => bound,
+            BoundRow::Infinite(InfinityRow::Above) => Self::INFINITY,
+            BoundRow::Infinite(InfinityRow::Below) => Self::NEG_INFINITY,
+        }
+    }
+}
+
+impl From<EvidenceFault> for FaultRow {
+    fn from(fault: EvidenceFault) -> Self {
+        match fault {
+            EvidenceFault::CohortsOverlap { series } => Self::CohortsOverlap { series },
+            EvidenceFault::BadNeverSeen { selector } => Self::BadNeverSeen { selector },
+            EvidenceFault::PartialAnswer { message } => Self::PartialAnswer { message },
+        }
+    }
+}
+
+impl From<FaultRow> for EvidenceFault {
+    fn from(row: FaultRow) -> Self {
+        match row {
+            FaultRow::CohortsOverlap { series } => Self::CohortsOverlap { series },
+            FaultRow::BadNeverSeen { selector } => Self::BadNeverSeen { selector },
+            FaultRow::PartialAnswer { message } => Self::PartialAnswer { message },
+        }
+    }
+}
+
+impl From<Notice> for NoticeRow {
+    fn from(notice: Notice) -> Self {
+        match notice {
+            Notice::StartsAtFirstSample { series } => Self::StartsAtFirstSample { series },
+            Notice::GapNotBridged { series } => Self::GapNotBridged { series },
+            Notice::BoundsDiffer => Self::BoundsDiffer,
+            Notice::BadAboveTotal => Self::BadAboveTotal,
+            Notice::NoInstanceLabel => Self::NoInstanceLabel,
+            Notice::Remark { message } => Self::Remark { message },
+        }
+    }
+}
+
+impl From<NoticeRow> for Notice {
+    fn from(row: NoticeRow) -> Self {
+        match row {
+            NoticeRow::StartsAtFirstSample { series } => Self::StartsAtFirstSample { series },
+            NoticeRow::GapNotBridged { series } => Self::GapNotBridged { series },
+            NoticeRow::BoundsDiffer => Self::BoundsDiffer,
+            NoticeRow::BadAboveTotal => Self::BadAboveTotal,
+            NoticeRow::NoInstanceLabel => Self::NoInstanceLabel,
+            NoticeRow::Remark { message } => Self::Remark { message },
+        }
+    }
+}

@@ -1,0 +1,294 @@
+//! What is written reads back the same, to the last bit; what is not sound is
+//! refused on both ways.
+
+use crate::judge::Timing;
+use crate::rules::Digest;
+use crate::rules::RulesName;
+use crate::series::Buckets;
+use crate::series::CheckEvidence;
+use crate::series::Fault;
+use crate::series::IntervalEvidence;
+use crate::series::Labels;
+use crate::series::Measure;
+use crate::series::Notice;
+use crate::series::Observed;
+use crate::series::Timestamp;
+use crate::series::Window;
+use crate::store::rows::GateRow;
+use crate::store::rows::read_evidence;
+use crate::store::rows::write_evidence;
+use crate::wave::Decision;
+use crate::wave::Gate;
+use crate::wave::GateState;
+use crate::wave::Outage;
+use crate::wave::Verdict;
+use proptest::collection::btree_map;
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
+use std::time::Duration;
+
+/// Finite numbers of every kind: subnormals, `-0.0`, the largest, and those that
+/// need all their digits.
+fn finite() -> impl Strategy<Value = f64> {
+    let edges = [0.0, -0.0, f64::MIN_POSITIVE, 5e-324, -5e-324, f64::MAX, f64::MIN, f64::EPSILON, 0.1, 1e15, 1e16];
+    prop_oneof![
+        proptest::sample::select(edges.to_vec()),
+        any::<u64>().prop_map(f64::from_bits).prop_filter("finite", |number| number.is_finite()),
+        (0.0..1e9),
+    ]
+}
+
+fn text() -> impl Strategy<Value = String> {
+    prop_oneof![any::<String>(), Just("\"'\\\n\0\u{1f680}\u{202e}é".to_owned()), Just(String::new())]
+}
+
+fn buckets() -> impl Strategy<Value = Measure> {
+    let bounds = vec(prop_oneof![8 => finite(), 1 => Just(f64::NEG_INFINITY)], 0..12);
+    (bounds, vec(finite(), 13)).prop_map(|(mut bounds, counts)| {
+        bounds.sort_by(f64::total_cmp);
+        bounds.push(f64::INFINITY);
+        // `-0.0` and `0.0` are one bound.
+        bounds.dedup_by(|later, earlier| *later <= *earlier);
+        let counts = counts.into_iter().map(f64::abs).take(bounds.len()).collect();
+        Measure::Buckets(Buckets::new(bounds, counts).unwrap())
+    })
+}
+
+fn measure() -> impl Strategy<Value = Measure> {
+    let labels = btree_map(text(), text(), 0..4).prop_map(Labels::from_iter);
+    prop_oneof![
+        Just(Measure::Nothing),
+        (finite(), finite()).prop_map(|(one, other)| {
+            let (one, other) = (one.abs(), other.abs());
+            Measure::Counts { bad: one.min(other), total: one.max(other) }
+        }),
+        buckets(),
+        finite().prop_map(Measure::Value),
+        (finite(), labels).prop_map(|(value, series)| Measure::Worst { value, series }),
+    ]
+}
+
+fn observed() -> impl Strategy<Value = Observed> {
+    (measure(), any::<u32>(), 1..=u32::MAX, any::<u32>(), any::<u32>())
+        .prop_map(|(measure, seen, expected, nan, infinite)| Observed { measure, seen, expected, nan, infinite })
+}
+
+fn fault() -> impl Strategy<Value = Fault> {
+    prop_oneof![
+        text().prop_map(|series| Fault::CohortsOverlap { series }),
+        text().prop_map(|selector| Fault::BadNeverSeen { selector }),
+        text().prop_map(|message| Fault::PartialAnswer { message }),
+    ]
+}
+
+fn notice() -> impl Strategy<Value = Notice> {
+    prop_oneof![
+        any::<u32>().prop_map(|series| Notice::StartsAtFirstSample { series }),
+        any::<u32>().prop_map(|series| Notice::GapNotBridged { series }),
+        Just(Notice::BoundsDiffer),
+        Just(Notice::BadAboveTotal),
+        Just(Notice::NoInstanceLabel),
+        text().prop_map(|message| Notice::Remark { message }),
+    ]
+}
+
+fn check() -> impl Strategy<Value = CheckEvidence> {
+    (observed(), option::of(observed()), vec(fault(), 0..3), vec(notice(), 0..3))
+        .prop_map(|(canary, baseline, faults, notices)| CheckEvidence { canary, baseline, faults, notices })
+}
+
+fn interval() -> impl Strategy<Value = IntervalEvidence> {
+    (any::<i64>(), any::<i64>(), vec(check(), 0..4)).prop_filter_map("a span", |(one, other, checks)| {
+        let (from, to) = (Timestamp::from_millis(one.min(other)), Timestamp::from_millis(one.max(other)));
+        (from < to).then_some(IntervalEvidence { window: Window { from, to }, checks })
+    })
+}
+
+fn instant() -> impl Strategy<Value = Timestamp> {
+    any::<i64>().prop_map(Timestamp::from_millis)
+}
+
+fn timing() -> impl Strategy<Value = Timing> {
+    let interval = (1..=u32::MAX).prop_map(|ms| Duration::from_millis(ms.into()));
+    (instant(), interval.clone(), interval, instant(), instant(), instant()).prop_map(
+        |(start, interval, scrape, warm, min_end, deadline)| Timing {
+            start,
+            interval,
+            scrape,
+            warm,
+            min_end,
+            deadline,
+        },
+    )
+}
+
+fn standing() -> impl Strategy<Value = (GateState, Verdict)> {
+    proptest::sample::select(vec![
+        (GateState::Scheduled, Verdict::Pause),
+        (GateState::WarmingUp, Verdict::Pause),
+        (GateState::Analyzing, Verdict::Pause),
+        (GateState::Held, Verdict::Pause),
+        (GateState::Decided, Verdict::Pass),
+        (GateState::Decided, Verdict::Fail),
+        (GateState::Cancelled, Verdict::Pause),
+    ])
+}
+
+fn gate() -> impl Strategy<Value = Gate> {
+    let word = proptest::sample::select(vec![Some(Verdict::Pass), Some(Verdict::Fail), None]);
+    let decision =
+        (word, text(), text(), instant()).prop_map(|(verdict, by, why, at)| Decision { verdict, by, why, at });
+    let outage = (instant(), text()).prop_map(|(since, message)| Outage { since, message });
+    let counts = (1..=u32::MAX, any::<u32>(), 1..=u32::MAX);
+    let instants = (instant(), instant(), option::of(instant()), instant());
+    let names = ("[a-zA-Z0-9][a-zA-Z0-9._-]{0,63}", option::of(text()), option::of(text()));
+    let parts = (option::of(timing()), option::of(outage), option::of(decision), standing());
+    (names, counts, instants, parts).prop_map(|(names, counts, instants, parts)| {
+        let (timing, outage, decision, (state, verdict)) = parts;
+        Gate {
+            rules: RulesName::new(&names.0).unwrap(),
+            digest: Digest::of(b"text"),
+            attempt: counts.0,
+            run: names.1,
+            baseline: names.2,
+            opened_at: instants.0,
+            start: instants.1,
+            deadline: instants.2,
+            timing,
+            judged: counts.1,
+            state,
+            verdict,
+            revision: counts.2,
+            judgement: None,
+            outage,
+            decision,
+            revised_at: instants.3,
+        }
+    })
+}
+
+proptest! {
+    /// Compared as text, which tells `-0.0` from `0.0`.
+    #[test]
+    fn evidence_survives_to_the_last_bit(evidence in interval()) {
+        let body = write_evidence(&evidence).unwrap();
+        let back = read_evidence(&body).unwrap();
+        prop_assert_eq!(format!("{back:?}"), format!("{evidence:?}"));
+        prop_assert_eq!(write_evidence(&back).unwrap(), body);
+    }
+
+    #[test]
+    fn gates_survive(gate in gate()) {
+        let row = GateRow::try_from(&gate).unwrap();
+        prop_assert_eq!(row.is_final(), gate.state.is_final());
+        prop_assert_eq!(row.gate(Digest::of(b"text")).unwrap(), gate);
+    }
+
+    #[test]
+    fn no_text_makes_reading_panic(body in any::<String>()) {
+        let _ = read_evidence(&body);
+    }
+}
+
+fn with_measure(measure: Measure) -> IntervalEvidence {
+    let canary = Observed { measure, ..Observed::nothing(1) };
+    let check = CheckEvidence { canary, baseline: None, faults: Vec::new(), notices: Vec::new() };
+    let window = Window { from: Timestamp::from_millis(0), to: Timestamp::from_millis(1) };
+    IntervalEvidence { window, checks: vec![check] }
+}
+
+#[test]
+fn the_written_form_is_compact_and_stable() {
+    let buckets = Buckets::new(vec![f64::NEG_INFINITY, 0.1, f64::INFINITY], vec![0.0, 2.5, 1.0]).unwrap();
+    assert_eq!(
+        write_evidence(&with_measure(Measure::Buckets(buckets))).unwrap(),
+        r#"{"from":0,"to":1,"checks":[{"canary":{"measure":{"buckets":{"bounds":["-Inf",0.1,"+Inf"],"counts":[0.0,2.5,1.0]}},"seen":0,"expected":1}}]}"#
+    );
+}
+
+#[test]
+fn numbers_that_are_no_evidence_are_not_written() {
+    #[track_caller]
+    fn check(measure: Measure) {
+        let fault = write_evidence(&with_measure(measure)).unwrap_err();
+        assert!(fault.contains("is not a measure"), "{fault}");
+    }
+    check(Measure::Value(f64::NAN));
+    check(Measure::Value(f64::INFINITY));
+    check(Measure::Worst { value: f64::NEG_INFINITY, series: Labels::default() });
+    check(Measure::Counts { bad: 2.0, total: 1.0 });
+    check(Measure::Counts { bad: -1.0, total: 1.0 });
+    check(Measure::Counts { bad: 0.0, total: f64::INFINITY });
+    check(Measure::Counts { bad: f64::NAN, total: f64::NAN });
+}
+
+#[test]
+fn bodies_that_make_no_sense_are_not_read() {
+    #[track_caller]
+    fn check(canary: &str, expect: &str) {
+        let body = format!(r#"{{"from":0,"to":1,"checks":[{{"canary":{canary}}}]}}"#);
+        let fault = read_evidence(&body).unwrap_err();
+        assert!(fault.contains(expect), "{canary}: {fault}");
+    }
+    check(r#"{"measure":"nothing","seen":1,"expected":0}"#, "no sample is expected");
+    check(r#"{"measure":"nothing","seen":-1,"expected":1}"#, "invalid value");
+    check(r#"{"measure":"nothing","seen":1,"expected":1,"odd":1}"#, "unknown field `odd`");
+    check(r#"{"measure":"sums","seen":1,"expected":1}"#, "unknown variant `sums`");
+    check(r#"{"measure":{"value":1e999},"seen":1,"expected":1}"#, "out of range");
+    check(r#"{"measure":{"value":null},"seen":1,"expected":1}"#, "invalid type: null");
+    check(r#"{"measure":{"counts":{"bad":2.0,"total":1.0}},"seen":1,"expected":1}"#, "is not a measure");
+    check(r#"{"measure":{"buckets":{"bounds":[1.0],"counts":[1.0]}},"seen":1,"expected":1}"#, "no histogram");
+    let fault = read_evidence(r#"{"from":1,"to":1,"checks":[]}"#).unwrap_err();
+    assert!(fault.contains("ends before it begins"), "{fault}");
+}
+
+#[test]
+fn gates_that_cannot_be_are_refused_on_both_ways() {
+    let sound = GateRow {
+        rules: "r".to_owned(),
+        attempt: 1,
+        digest: Digest::of(b"text").as_str().to_owned(),
+        run: None,
+        baseline: None,
+        opened_at: 0,
+        start_at: 0,
+        deadline_at: None,
+        timing: None,
+        judged: 0,
+        state: "analyzing".to_owned(),
+        verdict: "pause".to_owned(),
+        revision: 1,
+        outage: None,
+        decision: None,
+        revised_at: 0,
+    };
+    let gate = sound.gate(Digest::of(b"text")).unwrap();
+    let check = |change: &dyn Fn(&mut GateRow), expect: &str| {
+        let mut row = sound.clone();
+        change(&mut row);
+        let fault = row.gate(Digest::of(b"text")).unwrap_err();
+        assert!(fault.contains(expect), "{fault}");
+    };
+    check(&|row| row.rules = "a b".to_owned(), "no rule file's name");
+    check(&|row| row.attempt = -1, "attempt is -1");
+    check(&|row| row.attempt = 0, "count from 1");
+    check(&|row| row.judged = 1 << 40, "judged is");
+    check(&|row| row.state = "Analyzing".to_owned(), "no state");
+    check(&|row| row.verdict = "pass".to_owned(), "cannot say pass");
+    check(&|row| row.state = "decided".to_owned(), "cannot say pause");
+    check(&|row| row.digest = "sha256:0".to_owned(), "has the digest");
+    check(&|row| row.outage = Some("{}".to_owned()), "missing field");
+    check(&|row| row.decision = Some(r#"{"verdict":"pause","by":"","why":"","at":0}"#.to_owned()), "a person decides");
+    let zero = r#"{"start":0,"interval_ms":0,"scrape_ms":1,"warm":0,"min_end":0,"deadline":0}"#;
+    check(&|row| row.timing = Some(zero.to_owned()), "nonzero");
+
+    let at = Timestamp::from_millis(0);
+    for interval in [Duration::ZERO, Duration::from_micros(1500), Duration::from_hours(24 * 60)] {
+        let timing = Timing { start: at, interval, scrape: interval, warm: at, min_end: at, deadline: at };
+        let fault = GateRow::try_from(&Gate { timing: Some(timing), ..gate.clone() }).unwrap_err();
+        assert!(fault.contains("whole milliseconds"), "{fault}");
+    }
+    assert!(GateRow::try_from(&Gate { revision: 0, ..gate.clone() }).is_err());
+    assert!(GateRow::try_from(&Gate { verdict: Verdict::Fail, ..gate }).is_err());
+}

@@ -1,0 +1,173 @@
+//! Reasons and notices as JSON: stable code, sentence, exact numbers.
+
+use crate::judge::Cause;
+use crate::judge::Cohort;
+use crate::judge::Effect;
+use crate::judge::Unit;
+use crate::series::Notice;
+use crate::wave::Gate;
+use crate::wave::GateState;
+use crate::wire::json::Named;
+use crate::wire::json::Value;
+use crate::wire::prose;
+use serde::Serialize;
+
+/// One reason of a gate.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Shape {
+    pub(crate) code: &'static str,
+    pub(crate) check: Option<String>,
+    pub(crate) message: String,
+    pub(crate) detail: Named,
+}
+
+/// One reason of a check.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct CheckReason {
+    pub(crate) code: &'static str,
+    pub(crate) message: String,
+    pub(crate) detail: Named,
+}
+
+/// Every reason of `gate`, the gravest first and never none: a person's word,
+/// a source that is silent, then what the last look says.
+pub(crate) fn of_gate(gate: &Gate) -> Vec<Shape> {
+    let mut reasons = Vec::new();
+    reasons.extend(persons_word(gate));
+    if let Some(outage) = gate.outage.as_ref().filter(|_| !gate.state.is_final()) {
+        let message = prose::quote(&outage.message);
+        let detail = vec![("since", outage.since.into()), ("message", Value::Text(message.clone()))];
+        let said = format!("the source has not answered since {}: {message}", outage.since);
+        reasons.push(own("source_unavailable", said, detail));
+    }
+    if let Some(judgement) = &gate.judgement {
+        reasons.extend(judgement.reasons.iter().map(|reason| Shape {
+            code: reason.cause.code(),
+            check: reason.check.clone(),
+            message: prose::cause(&reason.cause),
+            detail: Named(cause_detail(&reason.cause)),
+        }));
+    }
+    if reasons.is_empty() {
+        reasons.push(nothing_yet(gate));
+    }
+    reasons
+}
+
+pub(crate) fn of_check(cause: &Cause) -> CheckReason {
+    CheckReason { code: cause.code(), message: prose::cause(cause), detail: Named(cause_detail(cause)) }
+}
+
+pub(crate) fn of_notice(notice: &Notice) -> CheckReason {
+    let (code, detail) = match notice {
+        Notice::StartsAtFirstSample { series } => ("starts_at_first_sample", vec![("series", (*series).into())]),
+        Notice::GapNotBridged { series } => ("gap_not_bridged", vec![("series", (*series).into())]),
+        Notice::BoundsDiffer => ("bounds_differ", Vec::new()),
+        Notice::BadAboveTotal => ("bad_above_total", Vec::new()),
+        Notice::NoInstanceLabel => ("no_instance_label", Vec::new()),
+        Notice::Remark { message } => ("remark", vec![("message", Value::Text(prose::quote(message)))]),
+    };
+    CheckReason { code, message: prose::notice(notice), detail: Named(detail) }
+}
+
+pub(crate) fn unit(unit: Unit) -> &'static str {
+    match unit {
+        Unit::RateRatio => "rate_ratio",
+        Unit::Probability => "probability",
+        Unit::RelativeChange => "relative_change",
+    }
+}
+
+fn own(code: &'static str, message: String, detail: Vec<(&'static str, Value)>) -> Shape {
+    Shape { code, check: None, message, detail: Named(detail) }
+}
+
+fn persons_word(gate: &Gate) -> Option<Shape> {
+    let decision = gate.decision.as_ref()?;
+    let (code, what) = match decision.verdict {
+        Some(_) => ("decided_by_person", "decided"),
+        None => ("cancelled", "cancelled"),
+    };
+    let (by, why) = (prose::quote(&decision.by), prose::clip(&decision.why, 1024));
+    let message = format!("{what} by {by}: {why}");
+    Some(own(code, message, vec![("by", Value::Text(by)), ("why", Value::Text(why)), ("at", decision.at.into())]))
+}
+
+/// Before the first look there is no judgement to take a reason from.
+fn nothing_yet(gate: &Gate) -> Shape {
+    match (gate.state, &gate.timing) {
+        (GateState::Scheduled, _) => {
+            own("scheduled", format!("the wave starts at {}", gate.start), vec![("start", gate.start.into())])
+        }
+        (GateState::Cancelled, _) => own("cancelled", String::from("the gate was called off"), Vec::new()),
+        (GateState::WarmingUp, Some(timing)) => {
+            let cause = Cause::WarmingUp { until: timing.warm };
+            own(cause.code(), prose::cause(&cause), cause_detail(&cause))
+        }
+        (_, Some(_)) => own("no_look_yet", String::from("nothing has been looked at yet"), Vec::new()),
+        (_, None) => {
+            own("no_look_yet", String::from("nothing has been looked at yet: waiting for the source"), Vec::new())
+        }
+    }
+}
+
+fn cohort(cohort: Cohort) -> Value {
+    Value::from(match cohort {
+        Cohort::Canary => "canary",
+        Cohort::Baseline => "baseline",
+    })
+}
+
+fn effect(effect: &Effect) -> Vec<(&'static str, Value)> {
+    vec![
+        ("estimate", effect.estimate.into()),
+        ("low", effect.low.into()),
+        ("high", effect.high.into()),
+        ("unit", unit(effect.unit).into()),
+    ]
+}
+
+fn cause_detail(cause: &Cause) -> Vec<(&'static str, Value)> {
+    match cause {
+        Cause::ShiftAboveTolerance { effect: found, tolerance, at } => {
+            let mut detail = effect(found);
+            detail.extend([("tolerance", (*tolerance).into()), ("at", (*at).into())]);
+            detail
+        }
+        Cause::ThresholdBreached { value, bound, series, at } => vec![
+            ("value", (*value).into()),
+            ("bound", (*bound).into()),
+            ("series", Value::Text(prose::clip(&series.to_string(), 1024))),
+            ("at", (*at).into()),
+        ],
+        Cause::Environment { canary, baseline, bound } => {
+            vec![("canary", (*canary).into()), ("baseline", (*baseline).into()), ("bound", (*bound).into())]
+        }
+        Cause::BreachToConfirm { value, bound } => vec![("value", (*value).into()), ("bound", (*bound).into())],
+        Cause::NeedsMoreEvidence { effect: now, pass_within } => {
+            let mut detail = now.as_ref().map_or(Vec::new(), effect);
+            detail.push(("pass_within", (*pass_within).into()));
+            detail
+        }
+        Cause::SamplesBeyondBound { beyond, samples, bound } => {
+            vec![("beyond", (*beyond).into()), ("samples", (*samples).into()), ("bound", (*bound).into())]
+        }
+        Cause::NoScale { canary } => vec![("canary", (*canary).into())],
+        Cause::PartialAnswer { message } => vec![("message", Value::Text(prose::quote(message)))],
+        Cause::TooFewSamples { have, need } => vec![("have", (*have).into()), ("need", (*need).into())],
+        Cause::MinDuration { until } | Cause::WarmingUp { until } => vec![("until", (*until).into())],
+        Cause::NoTelemetry { cohort: whose } | Cause::NoTraffic { cohort: whose } => vec![("cohort", cohort(*whose))],
+        Cause::LowCoverage { cohort: whose, coverage, need, recent, nan } => vec![
+            ("cohort", cohort(*whose)),
+            ("coverage", (*coverage).into()),
+            ("need", (*need).into()),
+            ("recent", (*recent).into()),
+            ("nan", (*nan).into()),
+        ],
+        Cause::NonFinite { cohort: whose, count } => vec![("cohort", cohort(*whose)), ("count", (*count).into())],
+        Cause::CohortsOverlap { series } => vec![("series", Value::Text(prose::clip(series, 1024)))],
+        Cause::BadNeverSeen { selector } => vec![("selector", Value::Text(prose::clip(selector, 1024)))],
+        Cause::AllChecksPassed { checks } => vec![("checks", (*checks).into())],
+        Cause::DeadlineReached { deadline } => vec![("deadline", (*deadline).into())],
+    }
+}

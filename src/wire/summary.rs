@@ -1,0 +1,156 @@
+//! One line about a gate or a wave, for a list, a log and a chat message.
+
+use crate::judge::Cause;
+use crate::judge::CheckOutcome;
+use crate::judge::Judgement;
+use crate::judge::Outcome;
+use crate::rules::OnFail;
+use crate::wave::Decision;
+use crate::wave::Gate;
+use crate::wave::GateState;
+use crate::wave::Verdict;
+use crate::wave::Wave;
+use crate::wire::prose;
+use crate::wire::standing::Standing;
+use std::fmt::Write as _;
+use std::time::Duration;
+
+/// A summary is one line of a terminal or a message.
+const MAX_SUMMARY: usize = 256;
+
+/// One line about `gate`.
+pub(crate) fn of_gate(gate: &Gate) -> String {
+    let text = match gate.state {
+        GateState::Scheduled => format!("starts at {}", gate.start),
+        GateState::Cancelled => by_a_person("cancelled", gate),
+        GateState::Decided if gate.decision.is_some() => by_a_person(past(gate.verdict), gate),
+        GateState::Decided => decided(gate),
+        GateState::Held => held(gate),
+        GateState::WarmingUp | GateState::Analyzing => match &gate.outage {
+            Some(outage) => {
+                format!("the source has not answered since {}: {}", outage.since, prose::quote(&outage.message))
+            }
+            None => running(gate),
+        },
+    };
+    prose::clip(&text, MAX_SUMMARY)
+}
+
+/// One line about `wave`, of which `gravest` is the gravest gate with its own line.
+pub(crate) fn of_wave(wave: &Wave, gravest: Option<(&Gate, &str)>) -> String {
+    let Some((gate, line)) = gravest else {
+        return String::from("no gates");
+    };
+    if wave.gates.len() == 1 {
+        return line.to_owned();
+    }
+    let passed = wave.gates.iter().filter(|gate| Standing::of_gate(gate).verdict == Verdict::Pass).count();
+    let mut text = format!("{passed} of {} gates passed", wave.gates.len());
+    if passed < wave.gates.len() {
+        let _ = write!(text, "; {}: {line}", gate.rules);
+    }
+    prose::clip(&text, MAX_SUMMARY)
+}
+
+fn past(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Pass => "passed",
+        Verdict::Fail => "failed",
+        Verdict::Pause => "paused",
+    }
+}
+
+fn by_a_person(what: &str, gate: &Gate) -> String {
+    match &gate.decision {
+        Some(Decision { by, why, .. }) => format!("{what} by {}: {}", prose::clip(by, 64), prose::quote(why)),
+        None => what.to_owned(),
+    }
+}
+
+fn decided(gate: &Gate) -> String {
+    let Some(judgement) = &gate.judgement else {
+        return past(gate.verdict).to_owned();
+    };
+    match gate.verdict {
+        Verdict::Pass => match counted(judgement).count() {
+            1 => String::from("passed: its one check"),
+            checks => format!("passed: all {checks} checks"),
+        },
+        Verdict::Fail if at_deadline(judgement) => format!("failed at the deadline: {}", undecided(judgement)),
+        Verdict::Fail => format!("failed: {}", failing(judgement, OnFail::Fail)),
+        Verdict::Pause => String::from("paused"),
+    }
+}
+
+fn held(gate: &Gate) -> String {
+    let Some(judgement) = &gate.judgement else {
+        return String::from("held: a person is asked");
+    };
+    if at_deadline(judgement) {
+        return format!("held at the deadline: {}", undecided(judgement));
+    }
+    let names = failing(judgement, OnFail::Pause);
+    if names.is_empty() {
+        return String::from("held: a person is asked");
+    }
+    format!("held: {names} failed and a person is asked")
+}
+
+fn running(gate: &Gate) -> String {
+    let Some(judgement) = &gate.judgement else {
+        return match &gate.timing {
+            Some(timing) => format!("no look yet; warming up until {}", timing.warm),
+            None => String::from("no look yet; waiting for the source"),
+        };
+    };
+    if gate.state == GateState::WarmingUp {
+        return match &gate.timing {
+            Some(timing) => format!("warming up until {}", timing.warm),
+            None => String::from("warming up"),
+        };
+    }
+    let mut text = undecided(judgement);
+    if let Some(timing) = &gate.timing {
+        let _ = write!(text, "; at most {} to go", span(timing.deadline.since(judgement.at)));
+    }
+    // What makes it unhealthy is graver than how long it takes, so it is said first.
+    match judgement.reasons.first() {
+        Some(reason) if !judgement.healthy => {
+            let check = reason.check.as_deref().map_or(String::new(), |check| format!("{check}: "));
+            format!("{check}{}; {text}", prose::cause(&reason.cause))
+        }
+        Some(_) | None => text,
+    }
+}
+
+/// Checks that count, which those with `on_fail: report` do not.
+fn counted(judgement: &Judgement) -> impl Iterator<Item = &CheckOutcome> {
+    judgement.checks.iter().filter(|check| check.on_fail != OnFail::Report)
+}
+
+fn undecided(judgement: &Judgement) -> String {
+    let all = counted(judgement).count();
+    match counted(judgement).filter(|check| check.outcome == Outcome::Inconclusive).count() {
+        0 => format!("no check of {all} undecided"),
+        open => format!("{open} of {all} checks undecided"),
+    }
+}
+
+fn failing(judgement: &Judgement, on_fail: OnFail) -> String {
+    let names = judgement.checks.iter().filter(|check| check.outcome == Outcome::Fail && check.on_fail == on_fail);
+    names.map(|check| check.name.as_str()).collect::<Vec<_>>().join(", ")
+}
+
+fn at_deadline(judgement: &Judgement) -> bool {
+    judgement.reasons.iter().any(|reason| matches!(reason.cause, Cause::DeadlineReached { .. }))
+}
+
+/// A span as people say it: the largest unit that leaves at least two of it.
+fn span(length: Duration) -> String {
+    match length.as_secs() {
+        seconds @ 0..120 => format!("{seconds} s"),
+        seconds @ 120..7200 => format!("{} min", seconds.div_ceil(60)),
+        seconds @ 7200..172_800 => format!("{} h", seconds.div_ceil(3600)),
+        seconds => format!("{} days", seconds.div_ceil(86_400)),
+    }
+}

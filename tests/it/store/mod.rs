@@ -1,0 +1,8 @@
+//! Memory: one contract for every store, and what only SQLite promises.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on says where it stopped")]
+
+mod contract;
+mod crash;
+mod sqlite;
+mod worlds;

@@ -1,0 +1,301 @@
+//! The contract on SQLite, and what a file on a disk adds to it.
+
+use crate::store::contract;
+use crate::store::worlds;
+use sqlx::Connection;
+use sqlx::Row;
+use sqlx::SqliteConnection;
+use sqlx::sqlite::SqliteConnectOptions;
+use std::fs;
+use std::num::NonZeroU64;
+use std::path::Path;
+use wavegate::rules::Digest;
+use wavegate::series::Timestamp;
+use wavegate::store::Error;
+use wavegate::store::Settings;
+use wavegate::store::SqliteStore;
+use wavegate::store::Store;
+use wavegate::wave::Verdict;
+
+const EVER: Timestamp = Timestamp::from_millis(i64::MIN);
+
+macro_rules! on_sqlite {
+    ($promise:ident) => {
+        #[tokio::test]
+        async fn $promise() {
+            let folder = tempfile::tempdir().unwrap();
+            let store = SqliteStore::open(&settings(folder.path())).await.unwrap();
+            contract::$promise(&store).await;
+        }
+    };
+}
+contract::for_every_promise!(on_sqlite);
+
+pub(crate) fn settings(folder: &Path) -> Settings {
+    Settings { path: folder.join("a folder").join("wave gate.db"), ..Settings::default() }
+}
+
+/// A connection past the store, as a shell would have it.
+pub(crate) async fn shell(settings: &Settings) -> SqliteConnection {
+    let options = SqliteConnectOptions::new().filename(&settings.path);
+    SqliteConnection::connect_with(&options).await.unwrap()
+}
+
+async fn execute(shell: &mut SqliteConnection, statement: &'static str) {
+    sqlx::raw_sql(statement).execute(shell).await.unwrap();
+}
+
+async fn refusal(settings: &Settings) -> Error {
+    SqliteStore::open(settings).await.err().expect("it is refused")
+}
+
+#[test]
+fn settings_have_defaults_and_no_unknown_keys() {
+    let read = serde_json::from_str::<Settings>;
+    let defaults = read("{}").unwrap();
+    assert_eq!(defaults, Settings::default());
+    assert_eq!(defaults.path, Path::new("wavegate-data/wavegate.db"));
+    assert_eq!((defaults.retention.evidence_days.get(), defaults.retention.gates_days.get()), (30, 400));
+    let some = read(r#"{"path":"x.db","max_bytes":1,"retention":{"gates_days":7}}"#).unwrap();
+    assert_eq!((some.retention.evidence_days.get(), some.retention.gates_days.get()), (30, 7));
+    for odd in [r#"{"file":"x"}"#, r#"{"retention":{"days":1}}"#, r#"{"retention":{"gates_days":0}}"#] {
+        read(odd).unwrap_err();
+    }
+}
+
+#[tokio::test]
+async fn a_reopened_store_has_what_was_committed() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = settings(folder.path());
+    let history = worlds::history("w", 3);
+    for change in &history {
+        let store = SqliteStore::open(&settings).await.unwrap();
+        store.commit(std::slice::from_ref(change)).await.unwrap();
+        store.close().await.unwrap();
+        assert!(!settings.path.with_extension("db-wal").exists(), "the log is flushed and gone");
+    }
+    let store = SqliteStore::open(&settings).await.unwrap();
+    assert_eq!(store.load(EVER).await.unwrap(), [worlds::stored(&history)]);
+}
+
+#[tokio::test]
+async fn a_second_opening_of_the_same_file_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = settings(folder.path());
+    let store = SqliteStore::open(&settings).await.unwrap();
+    let error = refusal(&settings).await;
+    assert!(matches!(error, Error::InUse { .. }), "{error}");
+    assert!(error.to_string().contains("in use by another process"), "{error}");
+
+    // Another name of the file is no way in.
+    let alias = folder.path().join("alias.db");
+    std::os::unix::fs::symlink(&settings.path, &alias).unwrap();
+    let aliased = Settings { path: alias, ..settings.clone() };
+    assert!(matches!(refusal(&aliased).await, Error::InUse { .. }));
+    store.commit(&worlds::history("w", 1)).await.unwrap();
+
+    store.close().await.unwrap();
+    let reopened = SqliteStore::open(&aliased).await.unwrap();
+    assert_eq!(reopened.load(EVER).await.unwrap().len(), 1);
+    drop(reopened);
+    SqliteStore::open(&settings).await.unwrap();
+}
+
+#[tokio::test]
+async fn somebody_elses_database_is_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = Settings { path: folder.path().join("theirs.db"), ..Settings::default() };
+    let mut theirs =
+        SqliteConnection::connect_with(&SqliteConnectOptions::new().filename(&settings.path).create_if_missing(true))
+            .await
+            .unwrap();
+    execute(&mut theirs, "CREATE TABLE songs (title TEXT)").await;
+    theirs.close().await.unwrap();
+    let before = fs::read(&settings.path).unwrap();
+    let error = refusal(&settings).await;
+    assert!(matches!(error, Error::Foreign { found: 0, .. }), "{error}");
+    assert_eq!(fs::read(&settings.path).unwrap(), before);
+
+    fs::write(&settings.path, "this is a text and not a database at all ".repeat(200)).unwrap();
+    let error = refusal(&settings).await;
+    assert!(matches!(error, Error::Database { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn an_unusable_folder_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("file"), "").unwrap();
+    for path in [folder.path().join("file").join("x.db"), folder.path().join("..")] {
+        let error = refusal(&Settings { path, ..Settings::default() }).await;
+        assert!(matches!(error, Error::Folder { .. } | Error::Lock { .. } | Error::Database { .. }), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_newer_schema_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = settings(folder.path());
+    SqliteStore::open(&settings).await.unwrap().close().await.unwrap();
+    let mut shell = shell(&settings).await;
+    execute(
+        &mut shell,
+        "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
+         VALUES (9999, 'of tomorrow', TRUE, x'00', 0)",
+    )
+    .await;
+    let error = refusal(&settings).await;
+    assert!(matches!(error, Error::Newer { version: 9999, .. }), "{error}");
+}
+
+#[tokio::test]
+async fn a_damaged_file_is_found_at_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = settings(folder.path());
+    let store = SqliteStore::open(&settings).await.unwrap();
+    store.commit(&worlds::history("w", 40)).await.unwrap();
+    store.close().await.unwrap();
+    drop(store);
+
+    let mut bytes = fs::read(&settings.path).unwrap();
+    let half = bytes.len() / 2 / 4096 * 4096;
+    bytes[half..].fill(0x5a);
+    fs::write(&settings.path, bytes).unwrap();
+    let error = refusal(&settings).await;
+    assert!(matches!(error, Error::Damaged { .. } | Error::Database { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn a_corrupt_row_is_named_with_its_table_and_key() {
+    async fn check(damage: &'static str, table: &str, expect: &str) {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = settings(folder.path());
+        let store = SqliteStore::open(&settings).await.unwrap();
+        store.commit(&worlds::history("w", 2)).await.unwrap();
+        let mut shell = shell(&settings).await;
+        execute(&mut shell, "PRAGMA ignore_check_constraints = ON; PRAGMA foreign_keys = OFF").await;
+        execute(&mut shell, damage).await;
+        let error = store.load(EVER).await.unwrap_err();
+        assert!(matches!(&error, Error::Corrupt { table: found, .. } if *found == table), "{damage}: {error}");
+        assert!(error.to_string().contains(expect), "{damage}: {error}");
+        // What is sound is served all the same, and new waves are taken.
+        let mut other = worlds::opening("other");
+        other.gate.digest = Digest::of(b"other rules");
+        other.rules_text = Some("other rules".to_owned());
+        store.commit(&[other]).await.unwrap();
+        assert!(store.wave(&worlds::wave_id("other")).await.unwrap().is_some());
+    }
+    check("UPDATE gates SET state = 'done'", "gates", "(`w`, `checkout`, attempt 1): `done` is no state").await;
+    check("UPDATE gates SET verdict = 'pass'", "gates", "cannot say pass").await;
+    check("UPDATE gates SET revision = 99", "gates", "revision 99 has no document").await;
+    check("UPDATE gates SET judged = -1", "gates", "judged is -1").await;
+    check("UPDATE gates SET timing = '{'", "gates", "EOF").await;
+    check("UPDATE gates SET rules = CAST(x'ff' AS TEXT)", "gates", "of wave `w`").await;
+    check("UPDATE gates SET judged = 1", "evidence", "1 intervals are judged and 2 stored").await;
+    check("DELETE FROM evidence WHERE interval_index = 1", "evidence", "interval 1: it is missing").await;
+    check("UPDATE evidence SET body = '[]' WHERE interval_index = 2", "evidence", "interval 2").await;
+    check("UPDATE rule_files SET text = text || ' '", "gates", "has the digest").await;
+    check("DELETE FROM rule_files", "gates", "there is no rule file").await;
+    check("UPDATE waves SET name = ''", "waves", "this is no wave id").await;
+    check("DELETE FROM revisions", "gates", "has no document").await;
+}
+
+#[tokio::test]
+async fn messages_and_audit_entries_are_kept_once_and_in_order() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = settings(folder.path());
+    let store = SqliteStore::open(&settings).await.unwrap();
+    let opening = worlds::opening("w");
+    let mut decided = worlds::deciding(&opening, Verdict::Fail);
+    store.commit(&[opening.clone(), opening.clone()]).await.unwrap();
+    store.commit(&[decided.clone(), decided.clone()]).await.unwrap();
+    // What is in the outbox may be on its way: it is not rewritten.
+    decided.messages[0].body = "other".to_owned();
+    store.commit(&[decided]).await.unwrap();
+
+    let mut shell = shell(&settings).await;
+    let outbox = "SELECT message_id, kind, at, body, state, tries, next_try_at FROM outbox ORDER BY sequence";
+    let outbox: Vec<(String, String, i64, String, String, i64, i64)> =
+        sqlx::query_as(outbox).fetch_all(&mut shell).await.unwrap();
+    let noon = worlds::NOON.as_millis();
+    let line = |id: &str, kind: &str, body: &str| {
+        (id.to_owned(), kind.to_owned(), noon, body.to_owned(), "waiting".to_owned(), 0, noon)
+    };
+    assert_eq!(
+        outbox,
+        [line("msg_w_1_1", "wave.opened", r#"{"type":"wave.opened"}"#), line("msg_w_1_final", "wave.failed", "{}")]
+    );
+    let audit = sqlx::query("SELECT * FROM audit ORDER BY sequence").fetch_all(&mut shell).await.unwrap();
+    let actions: Vec<&str> = audit.iter().map(|row| row.get("action")).collect();
+    assert_eq!(actions, ["opened", "decided"]);
+    assert_eq!(audit[1].get::<&str, _>("by"), "ada");
+    assert_eq!(audit[1].get::<i64, _>("at"), noon);
+}
+
+#[tokio::test]
+async fn a_full_database_refuses_writes_serves_reads_and_recovers() {
+    let folder = tempfile::tempdir().unwrap();
+    let small = Settings { max_bytes: NonZeroU64::new(2 << 20).unwrap(), ..settings(folder.path()) };
+    let store = SqliteStore::open(&small).await.unwrap();
+    store.probe().await.unwrap();
+
+    let mut old = worlds::history("old", 200);
+    old.push(worlds::deciding(&old[200], Verdict::Pass));
+    store.commit(&old).await.unwrap();
+    let mut kept = vec![worlds::opening("w")];
+    store.commit(&kept).await.unwrap();
+    let error = loop {
+        let look = worlds::next_look(kept.last().unwrap());
+        match store.commit(std::slice::from_ref(&look)).await {
+            Ok(()) => kept.push(look),
+            Err(error) => break error,
+        }
+        assert!(kept.len() < 1000, "the limit holds");
+    };
+    assert!(matches!(error, Error::Database { .. }) && !error.is_refusal(), "{error}");
+    let cause = std::error::Error::source(&error).unwrap().to_string();
+    assert!(cause.contains("full"), "{cause}");
+    let probe = store.probe().await.unwrap_err();
+    assert!(matches!(probe, Error::Database { .. }), "{probe}");
+
+    // Nothing acknowledged is lost, nothing refused is there, and that again and again.
+    for _ in 0..3 {
+        assert_eq!(store.wave(&worlds::wave_id("w")).await.unwrap(), Some(worlds::stored(&kept)));
+        store.commit(&worlds::history("big", 600)).await.unwrap_err();
+        assert_eq!(store.wave(&worlds::wave_id("big")).await.unwrap(), None);
+    }
+
+    // Space that is free again is used again.
+    let year = std::time::Duration::from_hours(24 * 400);
+    assert_eq!(store.prune(kept.last().unwrap().gate.revised_at + year + year).await.unwrap().gates, 1);
+    store.probe().await.unwrap();
+    kept.push(worlds::next_look(kept.last().unwrap()));
+    store.commit(&kept[kept.len() - 1..]).await.unwrap();
+    store.close().await.unwrap();
+
+    // So is a limit that was raised.
+    let store = SqliteStore::open(&settings(folder.path())).await.unwrap();
+    store.commit(&worlds::history("big", 600)).await.unwrap();
+    assert_eq!(store.wave(&worlds::wave_id("w")).await.unwrap(), Some(worlds::stored(&kept)));
+}
+
+#[tokio::test]
+async fn a_commit_that_nobody_waits_for_is_whole_or_absent() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(&settings(folder.path())).await.unwrap();
+    // Dropped after one poll more each time, so at every await of the commit.
+    for polls in 0..120 {
+        let batch = worlds::history(&format!("w-{polls:03}"), 2);
+        let mut commit = store.commit(&batch);
+        for _ in 0..polls {
+            if futures_util::poll!(&mut commit).is_ready() {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+        drop(commit);
+        let found = store.wave(&batch[0].wave).await.unwrap();
+        assert!(found.is_none_or(|found| found == worlds::stored(&batch)), "after {polls} polls");
+        store.commit(&batch).await.unwrap();
+        assert_eq!(store.wave(&batch[0].wave).await.unwrap(), Some(worlds::stored(&batch)));
+    }
+}
