@@ -14,6 +14,7 @@ use crate::sources::Source;
 use crate::sources::prometheus;
 use crate::sources::prometheus::Endpoint;
 use crate::sources::prometheus::Prometheus;
+use crate::sources::scrape::Scrape;
 use crate::store::SqliteStore;
 use crate::store::Store;
 use crate::telemetry;
@@ -46,7 +47,8 @@ pub async fn serve(config: Config) -> Result<(), Stopped> {
     let signals = Signals::listen().context("cannot listen to signals").map_err(Stopped::Unexpected)?;
     let guard = telemetry::init(&config.log, config.otlp_endpoint.as_deref()).map_err(refused)?;
     let access = http::Access::new(config.listen, &config.tokens).map_err(refused)?;
-    let sources = sources(&config).map_err(Stopped::Refused)?;
+    let clock = Clock::System;
+    let sources = sources(&config, clock).map_err(Stopped::Refused)?;
     let book = read_book(&config.rules_dir).map_err(Stopped::Refused)?;
     let metrics = Arc::new(Metrics::new());
     metrics.rules_reloaded(Some(book.len()));
@@ -57,7 +59,6 @@ pub async fn serve(config: Config) -> Result<(), Stopped> {
     let listener =
         listener.with_context(|| format!("cannot listen on {}", config.listen)).map_err(Stopped::Unexpected)?;
     let address = listener.local_addr().map_err(unexpected)?;
-    let clock = Clock::System;
     let parts = Parts {
         clock,
         store: Arc::clone(&store),
@@ -106,21 +107,31 @@ pub fn source_for(config: &Config, asked: Option<&str>) -> anyhow::Result<Arc<dy
         let endpoint = Endpoint::parse(url).context("--source")?;
         return Ok(Arc::new(Prometheus::new("prometheus", prometheus::Settings::new(endpoint))?));
     }
-    let mut sources = sources(config)?;
-    let known = sources.keys().cloned().collect::<Vec<_>>().join(", ");
-    match asked {
-        Some(name) => {
-            sources.remove(name).ok_or_else(|| anyhow!("there is no source `{name}`; configured are: {known}"))
-        }
-        None if sources.len() == 1 => sources.pop_first().map(|(_, source)| source).context("no source"),
-        None => Err(anyhow!("say which source with --source NAME or --source URL; configured are: {known}")),
+    let sources = &config.sources;
+    let known = || sources.keys().cloned().collect::<Vec<_>>().join(", ");
+    let (name, settings) = match asked {
+        Some(name) => sources
+            .get_key_value(name)
+            .ok_or_else(|| anyhow!("there is no source `{name}`; configured are: {}", known()))?,
+        None => sources.first_key_value().filter(|_| sources.len() == 1).ok_or_else(|| {
+            anyhow!("say which source with --source NAME or --source URL; configured are: {}", known())
+        })?,
+    };
+    match settings {
+        SourceSettings::Prometheus(settings) => Ok(Arc::new(Prometheus::new(name.clone(), settings.clone())?)),
+        SourceSettings::Scrape(_) => Err(anyhow!(
+            "source `{name}` scrapes its targets while `serve` runs and has no past; name a Prometheus with --source"
+        )),
     }
 }
 
-fn sources(config: &Config) -> anyhow::Result<BTreeMap<String, Arc<dyn Source>>> {
+/// Every source; those that scrape begin to.
+fn sources(config: &Config, clock: Clock) -> anyhow::Result<BTreeMap<String, Arc<dyn Source>>> {
     let build = |(name, settings): (&String, &SourceSettings)| {
-        let SourceSettings::Prometheus(settings) = settings;
-        let source: Arc<dyn Source> = Arc::new(Prometheus::new(name.clone(), settings.clone())?);
+        let source: Arc<dyn Source> = match settings {
+            SourceSettings::Prometheus(settings) => Arc::new(Prometheus::new(name.clone(), settings.clone())?),
+            SourceSettings::Scrape(settings) => Arc::new(Scrape::start(name.clone(), settings, move || clock.now())?),
+        };
         Ok((name.clone(), source))
     };
     config.sources.iter().map(build).collect()

@@ -8,6 +8,7 @@
 use crate::engine;
 use crate::http;
 use crate::sources::prometheus;
+use crate::sources::scrape;
 use crate::store;
 use crate::telemetry;
 use config::Config as Layers;
@@ -68,6 +69,8 @@ pub struct Config {
 pub enum SourceSettings {
     /// A Prometheus, or what speaks its API.
     Prometheus(prometheus::Settings),
+    /// Targets that wavegate scrapes itself.
+    Scrape(scrape::Settings),
 }
 
 /// What the layers are made of.
@@ -256,8 +259,24 @@ mod tests {
         let config = Config::load(&inputs).unwrap();
         assert_eq!(config.otlp_endpoint.as_deref(), Some("http://localhost:4318"));
         assert_eq!(config.tokens.len(), 2);
-        let SourceSettings::Prometheus(prometheus) = &config.sources["main"];
+        let SourceSettings::Prometheus(prometheus) = &config.sources["main"] else { panic!("another kind") };
         assert_eq!(prometheus.url.to_string(), "http://localhost:9090");
+        let SourceSettings::Scrape(scrape) = &config.sources["local"] else { panic!("another kind") };
+        assert_eq!(scrape.targets.len(), 2);
+        assert_eq!(scrape.faults(), Vec::<String>::new());
+        let plain = scrape::Settings::new(scrape.targets.clone());
+        assert_eq!(*scrape, scrape::Settings { timeout: scrape.timeout, ..plain });
+    }
+
+    #[test]
+    fn labels_of_targets_keep_their_case() {
+        let (_folder, inputs) = file(
+            "[[sources.local.scrape.targets]]\nurl = 'http://a'\nlabels = { waveId = 'W1', \"app.kubernetes.io/name\" = 'x' }\n",
+        );
+        let config = Config::load(&inputs).unwrap();
+        let SourceSettings::Scrape(scrape) = &config.sources["local"] else { panic!("another kind") };
+        let labels: Vec<_> = scrape.targets[0].labels.iter().map(|(name, value)| (&**name, &**value)).collect();
+        assert_eq!(labels, [("app.kubernetes.io/name", "x"), ("waveId", "W1")]);
     }
 
     #[test]
@@ -274,7 +293,7 @@ mod tests {
         assert_eq!(config.listen.port(), 3);
         assert_eq!(config.rules_dir, Path::new("environment"));
         assert_eq!(config.http.max_waiters, 7);
-        let SourceSettings::Prometheus(prometheus) = &config.sources["main"];
+        let SourceSettings::Prometheus(prometheus) = &config.sources["main"] else { panic!("another kind") };
         assert_eq!(prometheus.url.to_string(), "http://p:9090");
     }
 

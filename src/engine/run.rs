@@ -18,7 +18,6 @@ use crate::engine::handle::Handle;
 use crate::engine::handle::Readiness;
 use crate::engine::live::LiveWave;
 use crate::engine::settings::Settings;
-use crate::judge::Ruling;
 use crate::rules::RulesName;
 use crate::series::Timestamp;
 use crate::sources;
@@ -363,7 +362,7 @@ impl Engine {
             if let Some(judgement) = &change.gate.judgement {
                 // A look into the past was due when the gate was opened.
                 let due = (judgement.at + settle).max(change.gate.opened_at);
-                self.parts.metrics.looked(ruling(judgement.ruling), now.since(due));
+                self.parts.metrics.looked(judgement.ruling.word(), now.since(due));
             }
         }
     }
@@ -490,14 +489,5 @@ async fn next_due(clock: Clock, due: Option<Timestamp>) {
     match due {
         Some(at) => clock.sleep_until(at.min(clock.now() + GLANCE)).await,
         None => std::future::pending().await,
-    }
-}
-
-fn ruling(ruling: Ruling) -> &'static str {
-    match ruling {
-        Ruling::GoOn => "go_on",
-        Ruling::Pass => "pass",
-        Ruling::Fail => "fail",
-        Ruling::Hold => "hold",
     }
 }

@@ -37,6 +37,18 @@ pub enum Ruling {
     Hold,
 }
 
+impl Ruling {
+    /// Its word in metrics.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::GoOn => "go_on",
+            Self::Pass => "pass",
+            Self::Fail => "fail",
+            Self::Hold => "hold",
+        }
+    }
+}
+
 /// One check at one look.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CheckOutcome {

@@ -1,10 +1,14 @@
-//! What was observed: time, labels, series, and the evidence made of them.
+//! What was observed: time, labels, series, and the evidence made of them; what
+//! targets expose, and queries over series that we hold ourselves.
 
 pub mod counter;
 mod evidence;
+pub mod exposition;
+pub mod expr;
 pub mod gauge;
 pub mod histogram;
 mod labels;
+mod matcher;
 mod time;
 
 pub use evidence::Buckets;
@@ -17,5 +21,7 @@ pub use evidence::Observed;
 pub use labels::Labels;
 pub use labels::Sample;
 pub use labels::Series;
+pub use matcher::Matcher;
+pub use matcher::Test;
 pub use time::Timestamp;
 pub use time::Window;

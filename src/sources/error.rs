@@ -103,6 +103,14 @@ pub enum Error {
         /// In the source's words.
         message: String,
     },
+    /// Beyond what a source without a Prometheus server evaluates. The rule file's fault, or the configuration's.
+    #[error("{asked}: {problem}; use a source of kind prometheus, or a simpler query")]
+    NeedsPrometheus {
+        /// What was asked.
+        asked: Asked,
+        /// Which part of it is beyond.
+        problem: String,
+    },
     /// 401 or 403: who we are is not enough.
     #[error("{asked} was denied with {status}: {message}; check the credentials and the tenant header of the source")]
     Denied {
@@ -228,6 +236,7 @@ impl Error {
             | Self::Grid { .. }
             | Self::Tls { .. }
             | Self::Refused { .. }
+            | Self::NeedsPrometheus { .. }
             | Self::Denied { .. }
             | Self::NotFound { .. }
             | Self::Execution { .. }
@@ -260,6 +269,7 @@ impl Error {
             Self::TimedOut { .. } => "timed_out",
             Self::Interrupted { .. } => "interrupted",
             Self::Refused { .. } => "refused",
+            Self::NeedsPrometheus { .. } => "needs_prometheus",
             Self::Denied { .. } => "denied",
             Self::NotFound { .. } => "not_found",
             Self::Execution { .. } => "execution",

@@ -7,6 +7,7 @@
 mod error;
 pub mod gather;
 pub mod prometheus;
+pub mod scrape;
 
 pub use error::Asked;
 pub use error::EXCERPT_CHARS;

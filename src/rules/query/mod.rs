@@ -5,11 +5,13 @@
 //! text of a caller is ever pasted into text of a query.
 //!
 //! In reading order: [`Matchers`] and their binding, the plain [`Selector`], the
-//! expression [`PromQl`]; below them the scanner, which looks at the text before
-//! the parser does, and the writer, which makes text of a tree.
+//! expression [`PromQl`], and [`lower()`] for sources without a Prometheus; below
+//! them the scanner, which looks at the text before the parser does, and the
+//! writer, which makes text of a tree.
 
 mod cohort;
 mod fault;
+mod lower;
 mod promql;
 mod scan;
 mod selector;
@@ -21,6 +23,9 @@ pub use cohort::Cohorts;
 pub use cohort::MatchOp;
 pub use cohort::Matchers;
 pub use fault::QueryFault;
+pub use lower::NEEDS_PROMETHEUS;
+pub use lower::lower;
+pub use lower::lower_selector;
 pub use promql::GaugeQuery;
 pub use promql::PromQl;
 pub use selector::Selector;

@@ -41,6 +41,12 @@ pub(super) fn query(text: &str) -> Result<Scanned, Vec<QueryFault>> {
     Scanner::new(text, false).run()
 }
 
+/// Scans a whole query whose variables are in place: in a label's value `$interval`
+/// is text like any other.
+pub(super) fn bound(text: &str) -> Result<Scanned, Vec<QueryFault>> {
+    Scanner { is_bound: true, ..Scanner::new(text, false) }.run()
+}
+
 /// Scans what stands between the braces of a selector; `$wave` and `$baseline` may.
 pub(super) fn matchers(text: &str) -> Result<Scanned, Vec<QueryFault>> {
     Scanner::new(text, true).run()
@@ -77,6 +83,8 @@ struct Scanner<'a> {
     text: &'a str,
     /// The whole text stands in braces that are not part of it.
     in_matchers: bool,
+    /// Values of labels are what they are, and hold no variables.
+    is_bound: bool,
     at: usize,
     out: String,
     /// Places in `out` where the placeholder goes.
@@ -101,6 +109,7 @@ impl<'a> Scanner<'a> {
         Self {
             text,
             in_matchers,
+            is_bound: false,
             at: 0,
             out: String::with_capacity(text.len()),
             holes: Vec::new(),
@@ -186,7 +195,7 @@ impl<'a> Scanner<'a> {
             return;
         };
         let inside = &self.text[begin + 1..end];
-        if self.in_matchers || self.within('{') {
+        if !self.is_bound && (self.in_matchers || self.within('{')) {
             self.variables_in(begin + 1, inside);
         }
         if quote == '`' {

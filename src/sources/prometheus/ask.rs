@@ -68,7 +68,7 @@ pub(super) async fn ask(
 }
 
 /// Runs `work`, which may take long or wait for a disk, where it keeps nobody waiting.
-pub(super) async fn off_the_reactor<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+pub(in crate::sources) async fn off_the_reactor<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     match tokio::task::spawn_blocking(work).await {
         Ok(done) => done,
         Err(failed) => match failed.try_into_panic() {
@@ -85,7 +85,7 @@ async fn whole_body(asking: Asking<'_>, response: &mut Response, limit: usize) -
         match response.chunk().await {
             Ok(Some(chunk)) if body.push(&chunk) => {}
             Ok(Some(_)) => return Err(Error::TooLarge { asked: asking.asked(), excess: Excess::Bytes(limit) }),
-            Ok(None) => return Ok(body.bytes),
+            Ok(None) => return Ok(body.into_bytes()),
             Err(cause) => {
                 return Err(Error::Interrupted {
                     asked: asking.asked(),
@@ -98,18 +98,24 @@ async fn whole_body(asking: Asking<'_>, response: &mut Response, limit: usize) -
 }
 
 /// Bytes that never take more memory than their limit.
-struct Bounded {
+pub(in crate::sources) struct Bounded {
     bytes: Vec<u8>,
     limit: usize,
 }
 
 impl Bounded {
-    fn new(limit: usize) -> Self {
+    /// No bytes yet.
+    pub(in crate::sources) fn new(limit: usize) -> Self {
         Self { bytes: Vec::new(), limit }
     }
 
+    /// The bytes.
+    pub(in crate::sources) fn into_bytes(self) -> Vec<u8> {
+        self.bytes
+    }
+
     /// Appends `chunk`; `false`, and nothing appended, when it does not fit.
-    fn push(&mut self, chunk: &[u8]) -> bool {
+    pub(in crate::sources) fn push(&mut self, chunk: &[u8]) -> bool {
         let Some(room) = self.limit.checked_sub(self.bytes.len()).filter(|room| chunk.len() <= *room) else {
             return false;
         };

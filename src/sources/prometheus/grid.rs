@@ -55,6 +55,19 @@ pub(super) fn parts(grid: Grid) -> Result<Vec<Part>, String> {
     Ok(first_points.map(part).collect())
 }
 
+/// Every point of the grid, in order.
+pub(in crate::sources) fn points(grid: Grid) -> Result<Vec<Timestamp>, String> {
+    let stamps = |part: Part| {
+        let mut next = Some(part.from);
+        std::iter::from_fn(move || {
+            let at = next.filter(|at| *at <= part.to)?;
+            next = at.as_millis().checked_add(part.step).map(Timestamp::from_millis);
+            Some(at)
+        })
+    };
+    Ok(parts(grid)?.into_iter().flat_map(stamps).collect())
+}
+
 /// Milliseconds as the decimal seconds that the API takes, exactly.
 pub(super) fn seconds(millis: i64) -> String {
     let sign = if millis < 0 { "-" } else { "" };

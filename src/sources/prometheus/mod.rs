@@ -34,6 +34,10 @@ pub use settings::Headers;
 pub use settings::Secret;
 pub use settings::Settings;
 
+pub(super) use ask::Bounded;
+pub(super) use ask::off_the_reactor;
+pub(super) use grid::points;
+
 use crate::series::Sample;
 use crate::series::Series;
 use crate::series::Window;
@@ -225,7 +229,7 @@ impl Prometheus {
 
     async fn credential(&self, file: &Path) -> Result<String, Error> {
         let path = file.to_owned();
-        let read = ask::off_the_reactor(move || read_credential(&path)).await;
+        let read = off_the_reactor(move || read_credential(&path)).await;
         read.map_err(|cause| Error::Credential { name: self.name.clone(), path: file.to_owned(), cause })
     }
 

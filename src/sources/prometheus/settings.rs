@@ -167,14 +167,30 @@ impl Endpoint {
 
     /// The address of `path`, a relative one, below this URL. A query stays:
     /// VictoriaMetrics takes `extra_label` from there.
-    pub(super) fn below(&self, path: &str) -> Url {
+    pub(in crate::sources) fn below(&self, path: &str) -> Url {
         let mut url = self.0.clone();
         url.set_path(&format!("{}/{path}", self.0.path().trim_end_matches('/')));
         url
     }
 
+    /// The address itself.
+    pub(in crate::sources) fn url(&self) -> &Url {
+        &self.0
+    }
+
+    /// Whether it names more than a server.
+    pub(in crate::sources) fn has_path(&self) -> bool {
+        self.0.path() != "/"
+    }
+
+    /// Host and port, the scheme's own where none is written.
+    pub(in crate::sources) fn authority(&self) -> String {
+        let port = self.0.port_or_known_default().unwrap_or_default();
+        format!("{}:{port}", self.0.host_str().unwrap_or_default())
+    }
+
     /// Whether the connection is encrypted.
-    pub(super) fn is_https(&self) -> bool {
+    pub(in crate::sources) fn is_https(&self) -> bool {
         self.0.scheme() == "https"
     }
 }

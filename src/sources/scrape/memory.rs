@@ -1,0 +1,293 @@
+//! What is kept of one target.
+
+use crate::series::Labels;
+use crate::series::Matcher;
+use crate::series::Sample;
+use crate::series::Timestamp;
+use crate::series::Window;
+use crate::series::expr::Stored;
+use crate::sources::scrape::body::Lost;
+use crate::sources::scrape::body::One;
+use crate::sources::scrape::body::Read;
+use crate::sources::scrape::fetch::Failure;
+use std::collections::BTreeMap;
+use std::collections::VecDeque;
+use std::time::Duration;
+
+/// A target's clock may be so far ahead, as for Prometheus; a sample from later is not kept.
+const MAX_AHEAD: Duration = Duration::from_mins(10);
+/// Series kept for each that one scrape may have, so that names that change with
+/// every scrape do not fill the memory.
+const SERIES_KEPT: usize = 4;
+/// Memory that is over its limit is shortened by this share of the retention at a time.
+const SHORTENING: u32 = 16;
+
+/// How much is kept.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bounds {
+    pub(super) retention: Duration,
+    pub(super) max_series: usize,
+    pub(super) max_samples: usize,
+}
+
+/// What a target exposed.
+#[derive(Debug)]
+pub(super) struct Memory {
+    /// Labels of all its series.
+    target: Labels,
+    bounds: Bounds,
+    series: BTreeMap<Labels, Ring>,
+    samples: usize,
+    /// Scrapes so far.
+    scrapes: u64,
+    /// Scrapes that lost something, in order.
+    mishaps: VecDeque<Mishap>,
+}
+
+/// The samples of one series, in strictly increasing time.
+#[derive(Debug, Default)]
+struct Ring {
+    samples: VecDeque<Sample>,
+    ends: VecDeque<Timestamp>,
+    /// The last scrape that had it.
+    scrape: u64,
+    /// The target stamps its samples: then their absence is no end.
+    is_stamped: bool,
+}
+
+#[derive(Debug)]
+struct Mishap {
+    at: Timestamp,
+    /// Samples that should be there are not; else the whole scrape is a gap.
+    lacks_samples: bool,
+    text: String,
+}
+
+/// What a reader of an answer must know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Trouble {
+    /// The answer lacks samples that were exposed; else there is a gap, and
+    /// coverage shows it.
+    pub(super) lacks_samples: bool,
+    pub(super) text: String,
+}
+
+impl Memory {
+    /// Nothing yet of the target with the labels `target`.
+    pub(super) fn new(target: Labels, bounds: Bounds) -> Self {
+        Self { target, bounds, series: BTreeMap::new(), samples: 0, scrapes: 0, mishaps: VecDeque::new() }
+    }
+
+    /// Takes the scrape that was begun at `at` and took `duration`. What of it was lost.
+    pub(super) fn take(&mut self, at: Timestamp, duration: Duration, outcome: Result<Read, Failure>) -> Lost {
+        self.scrapes += 1;
+        let failure = outcome.as_ref().err().map(ToString::to_string);
+        let read = outcome.unwrap_or_default();
+        let mut lost = read.unread;
+        let own =
+            [("up", if failure.is_none() { 1.0 } else { 0.0 }), ("scrape_duration_seconds", duration.as_secs_f64())];
+        for (name, value) in own {
+            let labels = self.target.iter().chain([("__name__", name)]);
+            let labels = labels.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+            if let Err(why) = self.push(One { labels, value, at: None, line: 0 }, at) {
+                lost.add(|| format!("{name}: {why}"));
+            }
+        }
+        for sample in read.samples {
+            let line = sample.line;
+            if let Err(why) = self.push(sample, at) {
+                lost.add(|| format!("line {line}: {why}"));
+            }
+        }
+        self.end_others(at);
+        if let Some(text) = failure {
+            self.mishaps.push_back(Mishap { at, lacks_samples: false, text });
+        }
+        if lost.count > 0 {
+            self.mishaps.push_back(Mishap { at, lacks_samples: true, text: lost.text() });
+        }
+        self.trim(at);
+        lost
+    }
+
+    fn push(&mut self, one: One, scraped: Timestamp) -> Result<(), &'static str> {
+        let at = one.at.unwrap_or(scraped);
+        if at > scraped + MAX_AHEAD {
+            return Err("its timestamp lies in the future");
+        }
+        let ring = self.series.entry(one.labels).or_default();
+        let again = ring.scrape == self.scrapes;
+        ring.scrape = self.scrapes;
+        ring.is_stamped = one.at.is_some();
+        match ring.samples.back() {
+            Some(last) if last.at == at && last.value.to_bits() == one.value.to_bits() => Ok(()),
+            Some(last) if last.at == at && again => Err("the series is there twice, with two values"),
+            Some(last) if last.at == at => Err("another value had this timestamp"),
+            Some(last) if last.at > at => Err("its timestamp is before the last"),
+            _ => {
+                ring.samples.push_back(Sample { at, value: one.value });
+                self.samples += 1;
+                Ok(())
+            }
+        }
+    }
+
+    /// Series that the last scrape had and this one has not end here.
+    fn end_others(&mut self, at: Timestamp) {
+        for ring in self.series.values_mut() {
+            if ring.scrape + 1 == self.scrapes && !ring.is_stamped {
+                ring.ends.push_back(at);
+            }
+        }
+    }
+
+    /// Forgets what is older than is kept, or more.
+    fn trim(&mut self, now: Timestamp) {
+        let mut kept = self.bounds.retention;
+        self.forget(now - kept);
+        for _ in 0..SHORTENING {
+            let many = self.series.len() > self.bounds.max_series.saturating_mul(SERIES_KEPT);
+            if !many && self.samples <= self.bounds.max_samples {
+                break;
+            }
+            kept = kept.saturating_sub(self.bounds.retention / SHORTENING);
+            self.forget(now - kept);
+        }
+    }
+
+    /// Forgets everything up to `floor`.
+    fn forget(&mut self, floor: Timestamp) {
+        let forgotten = &mut self.samples;
+        self.series.retain(|_, ring| {
+            while ring.samples.front().is_some_and(|sample| sample.at <= floor) {
+                ring.samples.pop_front();
+                *forgotten = forgotten.saturating_sub(1);
+            }
+            while ring.ends.front().is_some_and(|end| *end <= floor) {
+                ring.ends.pop_front();
+            }
+            !ring.samples.is_empty()
+        });
+        while self.mishaps.front().is_some_and(|mishap| mishap.at <= floor) {
+            self.mishaps.pop_front();
+        }
+    }
+
+    /// The series that meet `matchers`, with their samples in `window`; none without.
+    pub(super) fn select(&self, matchers: &[Matcher], window: Window) -> Vec<Stored> {
+        let met = self.series.iter().filter(|(labels, _)| matchers.iter().all(|one| one.is_met(labels)));
+        let stored = |(labels, ring): (&Labels, &Ring)| {
+            let begin = ring.samples.partition_point(|sample| sample.at <= window.from);
+            let end = ring.samples.partition_point(|sample| sample.at <= window.to).max(begin);
+            (begin < end).then(|| Stored {
+                labels: labels.clone(),
+                samples: ring.samples.range(begin..end).copied().collect(),
+                ends: ring.ends.iter().copied().filter(|end| window.contains(*end)).collect(),
+            })
+        };
+        met.filter_map(stored).collect()
+    }
+
+    /// What went wrong in `window`, where the target's own labels leave it open that
+    /// `matchers` mean it.
+    pub(super) fn trouble(&self, matchers: &[Matcher], window: Window) -> Option<Trouble> {
+        let own = |one: &&Matcher| self.target.get(one.label()).is_some();
+        if !matchers.iter().filter(own).all(|one| one.is_met(&self.target)) {
+            return None;
+        }
+        let within = || self.mishaps.iter().filter(|mishap| window.contains(mishap.at));
+        // The last of the worse kind.
+        let (mishap, lacks_samples) = match within().rfind(|mishap| mishap.lacks_samples) {
+            Some(mishap) => (mishap, true),
+            None => (within().next_back()?, false),
+        };
+        let times = within().filter(|other| other.lacks_samples == lacks_samples).count();
+        let instance = self.target.get("instance").unwrap_or("?");
+        let text = if lacks_samples {
+            format!("target {instance}, scrape of {}: {}", mishap.at, mishap.text)
+        } else {
+            format!("target {instance} was not scraped, {times} times, the last at {}: {}", mishap.at, mishap.text)
+        };
+        Some(Trouble { lacks_samples, text })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::series::Test;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_millis(second * 1000)
+    }
+
+    fn memory(retention: u64, max_series: usize, max_samples: usize) -> Memory {
+        let bounds = Bounds { retention: Duration::from_secs(retention), max_series, max_samples };
+        Memory::new([("pod".to_owned(), "a".to_owned())].into_iter().collect(), bounds)
+    }
+
+    fn read(names: &[&str], value: f64) -> Read {
+        let one = |name: &&str| One {
+            labels: [("__name__".to_owned(), (*name).to_owned())].into_iter().collect(),
+            value,
+            at: None,
+            line: 1,
+        };
+        Read { samples: names.iter().map(one).collect(), unread: Lost::default() }
+    }
+
+    fn named(name: &str) -> [Matcher; 1] {
+        [Matcher::new("__name__", Test::Equal(name.to_owned()))]
+    }
+
+    fn seconds(memory: &Memory, name: &str) -> Vec<i64> {
+        let found = memory.select(&named(name), Window { from: at(-1), to: at(1_000_000) });
+        found.first().map_or_else(Vec::new, |one| one.samples.iter().map(|s| s.at.as_millis() / 1000).collect())
+    }
+
+    #[test]
+    fn what_is_older_than_the_retention_is_forgotten() {
+        let mut memory = memory(10, 100, 1000);
+        for second in 0..25 {
+            let names: &[&str] = if second < 5 { &["x", "gone"] } else { &["x"] };
+            memory.take(at(second), SECOND, Ok(read(names, 1.0)));
+        }
+        assert_eq!(seconds(&memory, "x"), (15..25).collect::<Vec<_>>());
+        assert!(seconds(&memory, "gone").is_empty());
+        assert_eq!((memory.series.len(), memory.samples), (3, 30));
+    }
+
+    #[test]
+    fn more_samples_than_the_limit_shorten_the_memory() {
+        let mut memory = memory(1000, 100, 60);
+        for second in 0..100 {
+            memory.take(at(second), SECOND, Ok(read(&["x"], 1.0)));
+            assert!(memory.samples <= 60, "{}", memory.samples);
+        }
+        let kept = seconds(&memory, "x");
+        assert!(kept.last() == Some(&99) && kept.is_sorted() && !kept.is_empty(), "{kept:?}");
+    }
+
+    #[test]
+    fn names_that_change_with_every_scrape_do_not_fill_the_memory() {
+        let mut memory = memory(1000, 10, 1_000_000);
+        for second in 0..200 {
+            let names: Vec<String> = (0..10).map(|k| format!("x{second}_{k}")).collect();
+            let names: Vec<&str> = names.iter().map(String::as_str).collect();
+            memory.take(at(second), SECOND, Ok(read(&names, 1.0)));
+        }
+        assert!(memory.series.len() <= 10 * SERIES_KEPT, "{}", memory.series.len());
+    }
+
+    #[test]
+    fn a_clock_that_goes_back_is_told_and_loses_nothing() {
+        let mut memory = memory(100, 10, 1000);
+        memory.take(at(50), SECOND, Ok(read(&["x"], 1.0)));
+        let lost = memory.take(at(40), SECOND, Ok(read(&["x"], 2.0)));
+        assert_eq!(lost.count, 3, "{}", lost.text());
+        assert_eq!(seconds(&memory, "x"), [50]);
+        assert!(memory.trouble(&[], Window { from: at(30), to: at(40) }).unwrap().lacks_samples);
+    }
+}
