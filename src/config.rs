@@ -84,6 +84,30 @@ pub struct Inputs {
     pub flags: Vec<(&'static str, String)>,
 }
 
+/// What the commands that ask a daemon read of the environment. It has a secret in
+/// it, so it cannot be printed.
+#[derive(Clone, Default)]
+pub struct Caller {
+    /// `WAVEGATE_SERVER`: where the daemon listens.
+    pub server: Option<String>,
+    /// `WAVEGATE_TOKEN`: a bearer token.
+    pub token: Option<String>,
+    /// `LOGNAME` or `USER`: who is logged in.
+    pub login: Option<String>,
+}
+
+impl Caller {
+    /// What `inputs` say.
+    pub fn new(inputs: &Inputs) -> Self {
+        let variable = |name: &str| inputs.variable(name).map(str::to_owned);
+        Self {
+            server: variable("WAVEGATE_SERVER"),
+            token: variable("WAVEGATE_TOKEN"),
+            login: variable("LOGNAME").or_else(|| variable("USER")),
+        }
+    }
+}
+
 /// A configuration that is refused.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -316,6 +340,7 @@ mod tests {
         says("[sources.'a b'.prometheus]\nurl = 'http://p'", "sources.a b: ");
         says("[[tokens]]\nname = 'a'", "tokens[0]: needs either");
         says("[[tokens]]\nname = 'a'\nsecret = 'x'", "tokens[0].secret: unknown field");
+        says("[http]\nmax_streams = 3500", "http.max_streams: must with max_waiters");
         says("listen = ", "line 1");
     }
 
@@ -330,6 +355,21 @@ mod tests {
             ("WAVEGATE_TOKEN", "secret"),
         ]);
         assert_eq!(Config::load(&links).unwrap(), Config::load(&Inputs::default()).unwrap());
+    }
+
+    #[test]
+    fn callers_read_their_own_variables() {
+        let read = |pairs| Caller::new(&environment(pairs));
+        let all = read(&[
+            ("WAVEGATE_SERVER", "http://w:9466"),
+            ("WAVEGATE_TOKEN", "secret"),
+            ("USER", "root"),
+            ("LOGNAME", "kim"),
+        ]);
+        assert_eq!(all.server.as_deref(), Some("http://w:9466"));
+        assert_eq!((all.token.as_deref(), all.login.as_deref()), (Some("secret"), Some("kim")));
+        let none = read(&[("WAVEGATE_SERVER", ""), ("USER", "")]);
+        assert_eq!((none.server, none.token, none.login), (None, None, None));
     }
 
     #[test]

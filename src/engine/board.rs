@@ -3,6 +3,7 @@
 //! The engine alone writes; everybody reads. A reader takes the lock for as long
 //! as it takes to clone a pointer.
 
+use crate::engine::changes::Changes;
 use crate::engine::handle::Listed;
 use crate::engine::handle::Published;
 use crate::rules::RulesName;
@@ -17,9 +18,19 @@ use std::sync::atomic::Ordering;
 use tokio::sync::watch;
 
 /// Every wave in memory.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Board {
     waves: RwLock<BTreeMap<WaveId, Posted>>,
+    changes: Arc<Changes>,
+}
+
+/// Why documents are put up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Occasion {
+    /// Something happened to the wave.
+    News,
+    /// The wave is back from the store as it was.
+    Return,
 }
 
 #[derive(Debug)]
@@ -41,10 +52,25 @@ pub(crate) enum Found {
 }
 
 impl Board {
+    /// An empty one, of the process that started at `started`.
+    pub(crate) fn new(started: Timestamp) -> Self {
+        Self { waves: RwLock::default(), changes: Arc::new(Changes::new(started)) }
+    }
+
     /// Puts documents up; a document that did not change wakes nobody. A wave that is
     /// new on the board counts as asked for at `asked`.
-    pub(crate) fn post(&self, id: &WaveId, wave: Published, gates: Vec<(RulesName, Published)>, asked: Timestamp) {
+    pub(crate) fn post(
+        &self,
+        occasion: Occasion,
+        id: &WaveId,
+        wave: Published,
+        gates: Vec<(RulesName, Published)>,
+        asked: Timestamp,
+    ) {
         let mut waves = self.waves.write().unwrap_or_else(PoisonError::into_inner);
+        let shown = waves.get(id).map(|posted| posted.wave.borrow().etag.clone());
+        let changed = occasion == Occasion::News && shown.is_none_or(|etag| etag != wave.etag);
+        let document = changed.then(|| wave.body.clone());
         let posted = waves.entry(id.clone()).or_insert_with(|| Posted {
             wave: watch::Sender::new(Arc::new(wave.clone())),
             gates: BTreeMap::new(),
@@ -54,6 +80,9 @@ impl Board {
         for (rules, gate) in gates {
             let sender = posted.gates.entry(rules).or_insert_with(|| watch::Sender::new(Arc::new(gate.clone())));
             show(sender, gate);
+        }
+        if let Some(document) = document {
+            self.changes.note(&document);
         }
     }
 
@@ -67,6 +96,11 @@ impl Board {
             None => Some(&posted.wave),
         };
         document.map_or(Found::NoGate, |document| Found::Document(document.subscribe()))
+    }
+
+    /// The latest changes of every wave.
+    pub(crate) fn changes(&self) -> Arc<Changes> {
+        Arc::clone(&self.changes)
     }
 
     /// When anybody last asked for the wave.
@@ -97,4 +131,42 @@ fn show(sender: &watch::Sender<Arc<Published>>, document: Published) {
         }
         differs
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wave::Verdict;
+
+    const NOW: Timestamp = Timestamp::from_millis(1_795_341_600_000);
+
+    fn published(etag: &str) -> Published {
+        let document =
+            r#"{"wave_id":"w","verdict":"pause","state":"held","healthy":false,"settled":true,"summary":"…"}"#;
+        Published {
+            body: document.into(),
+            etag: etag.to_owned(),
+            verdict: Verdict::Pause,
+            settled: true,
+            is_final: false,
+            next_look: None,
+        }
+    }
+
+    #[test]
+    fn only_news_is_a_change() {
+        let board = Board::new(NOW);
+        let wave = WaveId::new("w").unwrap();
+        let changes = |occasion, document| {
+            board.post(occasion, &wave, document, Vec::new(), NOW);
+            *board.changes().latest().borrow()
+        };
+        assert_eq!(changes(Occasion::Return, published("\"1.1\"")), 0);
+        assert_eq!(changes(Occasion::News, published("\"1.1\"")), 0);
+        assert_eq!(changes(Occasion::News, published("\"1.2\"")), 1);
+        // Another next look is nothing that a follower reads.
+        assert_eq!(changes(Occasion::News, Published { next_look: Some(NOW), ..published("\"1.2\"") }), 1);
+        board.remove(&wave);
+        assert_eq!(changes(Occasion::News, published("\"2.1\"")), 2);
+    }
 }

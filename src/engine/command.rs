@@ -1,6 +1,7 @@
 //! What people and orchestrators ask of the loop.
 
 use crate::engine::advance;
+use crate::engine::board::Occasion;
 use crate::engine::book::BookEntry;
 use crate::engine::book::RuleBook;
 use crate::engine::handle::Command;
@@ -146,7 +147,7 @@ impl Engine {
         }
         self.commit(changes).await.map_err(unavailable)?;
         let now = self.now();
-        self.adopt(live, now);
+        self.adopt(live, Occasion::News, now);
         self.count();
         Ok(published)
     }

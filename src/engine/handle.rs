@@ -6,6 +6,7 @@
 use crate::engine::board::Board;
 use crate::engine::board::Found;
 use crate::engine::book::RuleBook;
+use crate::engine::changes::Changes;
 use crate::engine::clock::Clock;
 use crate::rules::RulesName;
 use crate::series::Timestamp;
@@ -229,6 +230,11 @@ impl Handle {
     /// Waves in memory, ordered by id.
     pub fn waves(&self) -> Vec<Listed> {
         self.board.list()
+    }
+
+    /// The latest changes of every wave, to follow.
+    pub fn changes(&self) -> Arc<Changes> {
+        self.board.changes()
     }
 
     /// Whether new work is taken, check by check.

@@ -2,6 +2,7 @@
 
 use crate::engine::advance::gate_of;
 use crate::engine::board::Board;
+use crate::engine::board::Occasion;
 use crate::engine::book::BookEntry;
 use crate::engine::book::BookError;
 use crate::engine::handle::Published;
@@ -178,10 +179,10 @@ impl LiveWave {
     }
 
     /// Puts the wave and its gates on the board.
-    pub(crate) fn show(&self, board: &Board, asked: Timestamp) {
+    pub(crate) fn show(&self, board: &Board, occasion: Occasion, asked: Timestamp) {
         let gate = |gate: &Gate| Some((gate.rules.clone(), published_gate(gate, self.gates.get(&gate.rules)?)));
         let gates = self.wave.gates.iter().filter_map(gate).collect();
-        board.post(&self.wave.id, self.published(), gates, asked);
+        board.post(occasion, &self.wave.id, self.published(), gates, asked);
     }
 
     /// The wave's document as it goes on the board.

@@ -6,6 +6,7 @@
 mod advance;
 mod board;
 mod book;
+mod changes;
 mod clock;
 mod command;
 mod fetch;
@@ -24,6 +25,8 @@ pub use book::BookError;
 pub use book::RuleBook;
 pub use book::read_text;
 pub use book::rule_paths;
+pub use changes::Change;
+pub use changes::Changes;
 pub use clock::Clock;
 pub use handle::Handle;
 pub use handle::Listed;

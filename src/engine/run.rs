@@ -6,6 +6,7 @@
 
 use crate::engine::advance;
 use crate::engine::board::Board;
+use crate::engine::board::Occasion;
 use crate::engine::book::BookEntry;
 use crate::engine::book::BookError;
 use crate::engine::book::RuleBook;
@@ -116,7 +117,7 @@ impl Engine {
     pub async fn start(parts: Parts) -> Result<(Self, Handle), store::Error> {
         let now = parts.clock.now();
         let stored = parts.store.load(now - MEMORY).await?;
-        let board = Arc::new(Board::default());
+        let board = Arc::new(Board::new(now));
         let readiness = Arc::new(Mutex::new(Readiness { checks: vec![("store", None)] }));
         let (sender, commands) = mpsc::channel(COMMANDS_MAX);
         let handle =
@@ -296,7 +297,7 @@ impl Engine {
             Ok(()) => {
                 self.observe(&changes, now);
                 for (live, _) in touched {
-                    self.adopt(live, now);
+                    self.adopt(live, Occasion::News, now);
                 }
             }
             Err(error) if error.is_refusal() => return Err(touched),
@@ -368,7 +369,7 @@ impl Engine {
     }
 
     /// Takes a committed wave over, shows it, and queues what it wants next.
-    pub(super) fn adopt(&mut self, live: LiveWave, asked: Timestamp) {
+    pub(super) fn adopt(&mut self, live: LiveWave, occasion: Occasion, asked: Timestamp) {
         let id = live.wave.id.clone();
         for gate in &live.wave.gates {
             let before = self.waves.get(&id).and_then(|old| old.gate(&gate.rules));
@@ -380,7 +381,7 @@ impl Engine {
                 }
             }
         }
-        live.show(&self.board, asked);
+        live.show(&self.board, occasion, asked);
         // A gate that a new attempt replaces was queued for looks that nobody wants any more.
         for (rules, own) in self.waves.insert(id.clone(), live).into_iter().flat_map(|old| old.gates) {
             if let Some(at) = own.queued {
@@ -444,7 +445,7 @@ impl Engine {
     /// Takes a stored wave up, or says why it cannot go on.
     pub(super) fn restore(&mut self, stored: StoredWave, asked: Timestamp) -> Result<(), BookError> {
         let id = stored.id.clone();
-        let restored = LiveWave::restored(stored).map(|live| self.adopt(live, asked));
+        let restored = LiveWave::restored(stored).map(|live| self.adopt(live, Occasion::Return, asked));
         restored.inspect_err(|fault| tracing::error!(wave.id = %id, error = %fault, "a stored wave cannot go on"))
     }
 

@@ -1,5 +1,6 @@
 //! What the API asks of the engine.
 
+use crate::engine::Changes;
 use crate::engine::Handle;
 use crate::engine::Listed;
 use crate::engine::Open;
@@ -45,6 +46,9 @@ pub trait Gates: Clone + Send + Sync + 'static {
     /// See [`Handle::waves`].
     fn waves(&self) -> Vec<Listed>;
 
+    /// See [`Handle::changes`].
+    fn changes(&self) -> Arc<Changes>;
+
     /// See [`Handle::readiness`].
     fn readiness(&self) -> Readiness;
 }
@@ -78,6 +82,10 @@ impl Gates for Handle {
 
     fn waves(&self) -> Vec<Listed> {
         Self::waves(self)
+    }
+
+    fn changes(&self) -> Arc<Changes> {
+        Self::changes(self)
     }
 
     fn readiness(&self) -> Readiness {

@@ -11,6 +11,7 @@ mod access;
 mod body;
 mod conditional;
 mod envelope;
+mod events;
 mod gates;
 mod patient;
 mod probes;
@@ -53,6 +54,7 @@ struct Shared {
     metrics: Arc<Metrics>,
     now: Box<dyn Fn() -> Timestamp + Send + Sync>,
     waiters: Semaphore,
+    streams: Arc<Semaphore>,
     drain: CancellationToken,
     requests: AtomicU64,
 }
@@ -61,9 +63,11 @@ struct Shared {
 const LIVEZ: &str = "/livez";
 const READYZ: &str = "/readyz";
 const METRICS: &str = "/metrics";
+const EVENTS: &str = "/v1/events";
 const WAVES: &str = "/v1/waves";
 const WAVE: &str = "/v1/waves/{wave_id}";
 const WAVE_VERDICT: &str = "/v1/waves/{wave_id}/verdict";
+const WAVE_EVENTS: &str = "/v1/waves/{wave_id}/events";
 const WAVE_DECISION: &str = "/v1/waves/{wave_id}/decision";
 const WAVE_CANCEL: &str = "/v1/waves/{wave_id}/cancel";
 const GATE_VERDICT: &str = "/v1/waves/{wave_id}/gates/{rules}/verdict";
@@ -71,13 +75,15 @@ const GATE_DECISION: &str = "/v1/waves/{wave_id}/gates/{rules}/decision";
 const GATE_CANCEL: &str = "/v1/waves/{wave_id}/gates/{rules}/cancel";
 const ATTEMPT_VERDICT: &str = "/v1/waves/{wave_id}/gates/{rules}/attempts/{attempt}/verdict";
 const REVISION: &str = "/v1/waves/{wave_id}/gates/{rules}/attempts/{attempt}/revisions/{revision}";
-const ROUTES: [&str; 13] = [
+const ROUTES: [&str; 15] = [
     LIVEZ,
     READYZ,
     METRICS,
+    EVENTS,
     WAVES,
     WAVE,
     WAVE_VERDICT,
+    WAVE_EVENTS,
     WAVE_DECISION,
     WAVE_CANCEL,
     GATE_VERDICT,
@@ -98,6 +104,7 @@ impl<G: Gates> Api<G> {
     ) -> Self {
         let shared = Shared {
             waiters: Semaphore::new(settings.max_waiters.min(Semaphore::MAX_PERMITS)),
+            streams: Arc::new(Semaphore::new(settings.max_streams.min(Semaphore::MAX_PERMITS))),
             settings,
             access,
             metrics,
@@ -114,9 +121,11 @@ impl<G: Gates> Api<G> {
             .route(LIVEZ, get(probes::livez))
             .route(READYZ, get(probes::readyz::<G>))
             .route(METRICS, get(probes::metrics::<G>))
+            .route(EVENTS, get(events::of_all::<G>))
             .route(WAVES, get(waves::list::<G>))
             .route(WAVE, put(waves::open::<G>).get(verdict::current::<G>))
             .route(WAVE_VERDICT, get(verdict::current::<G>))
+            .route(WAVE_EVENTS, get(events::of_wave::<G>))
             .route(WAVE_DECISION, post(waves::decide::<G>))
             .route(WAVE_CANCEL, post(waves::cancel::<G>))
             .route(GATE_VERDICT, get(verdict::current::<G>))

@@ -15,6 +15,8 @@ pub struct Settings {
     /// Requests with `?wait=` at a time; fewer than connections, so that waiting
     /// callers cannot keep polls out.
     pub max_waiters: usize,
+    /// Event streams at a time: each holds a connection for as long as its reader likes.
+    pub max_streams: usize,
     /// How long a connection may take to send its next request's header: half-sent,
     /// silent and idle connections are closed after it.
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
@@ -53,6 +55,14 @@ impl Settings {
             faults.push((
                 "max_waiters",
                 format!("must be less than max_connections ({limit}), or waiting keeps polls out"),
+            ));
+        }
+        let held = self.max_waiters.saturating_add(self.max_streams);
+        if faults.is_empty() && held >= self.max_connections.get() {
+            let limit = self.max_connections;
+            faults.push((
+                "max_streams",
+                format!("must with max_waiters be less than max_connections ({limit}), or followers keep polls out"),
             ));
         }
         for (key, timeout) in [

@@ -1,5 +1,6 @@
 //! The API against a made-up engine: every answer, and every bad request's.
 
+mod events;
 mod requests;
 mod server;
 mod verdicts;
@@ -18,6 +19,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 use tokio::sync::watch;
 use tower::ServiceExt as _;
+use wavegate::engine::Changes;
 use wavegate::engine::Listed;
 use wavegate::engine::Open;
 use wavegate::engine::Published;
@@ -39,13 +41,12 @@ use wavegate::wave::WaveId;
 const NOW: Timestamp = Timestamp::from_millis(1_795_341_600_000);
 
 /// The engine's place: what is published here is what is answered.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 struct Fake(Arc<Inner>);
 
 /// A wave, and a gate of it or all.
 type Key = (String, Option<String>);
 
-#[derive(Default)]
 struct Inner {
     published: Mutex<BTreeMap<Key, watch::Sender<Arc<Published>>>>,
     opened: Mutex<Vec<Open>>,
@@ -54,6 +55,21 @@ struct Inner {
     unready: Mutex<Option<String>>,
     /// Notified when a write arrives.
     asked: tokio::sync::Notify,
+    changes: Arc<Changes>,
+}
+
+impl Default for Fake {
+    fn default() -> Self {
+        Self(Arc::new(Inner {
+            published: Mutex::default(),
+            opened: Mutex::default(),
+            words: Mutex::default(),
+            behaviour: Mutex::default(),
+            unready: Mutex::default(),
+            asked: tokio::sync::Notify::new(),
+            changes: Arc::new(Changes::new(NOW)),
+        }))
+    }
 }
 
 /// What the next writes meet.
@@ -92,6 +108,9 @@ impl Fake {
     fn publish(&self, wave: &str, rules: Option<&str>, document: Published) {
         let key = (wave.to_owned(), rules.map(str::to_owned));
         let mut published = self.0.published.lock().expect("not poisoned");
+        if rules.is_none() {
+            self.0.changes.note(&document.body);
+        }
         match published.get(&key) {
             Some(sender) => drop(sender.send_replace(Arc::new(document))),
             None => drop(published.insert(key, watch::Sender::new(Arc::new(document)))),
@@ -110,6 +129,17 @@ impl Fake {
         };
         while !watched() {
             tokio::task::yield_now().await;
+        }
+    }
+
+    /// Until nobody watches `wave` any more. Paused time runs while we wait.
+    async fn unsubscribed(&self, wave: &str) {
+        let watched = || {
+            let published = self.0.published.lock().expect("not poisoned");
+            published.get(&(wave.to_owned(), None)).is_some_and(|sender| sender.receiver_count() > 0)
+        };
+        while watched() {
+            tokio::time::sleep(Duration::from_millis(100)).await;
         }
     }
 
@@ -176,6 +206,10 @@ impl Gates for Fake {
         waves.map(listed).collect()
     }
 
+    fn changes(&self) -> Arc<Changes> {
+        Arc::clone(&self.0.changes)
+    }
+
     fn readiness(&self) -> Readiness {
         Readiness { checks: vec![("store", self.0.unready.lock().expect("not poisoned").clone())] }
     }
@@ -185,6 +219,7 @@ fn settings() -> Settings {
     Settings {
         max_connections: NonZeroUsize::new(64).expect("not zero"),
         max_waiters: 2,
+        max_streams: 2,
         header_timeout: Duration::from_secs(5),
         request_timeout: Duration::from_secs(10),
         write_timeout: Duration::from_secs(10),

@@ -283,6 +283,8 @@ async fn tokens_are_asked_for_everywhere_but_at_the_probes() {
         (far, "/v1/waves/w/verdict", basic, 401),
         (far, "/v1/waves/w/verdict", "authorization: Bearer", 401),
         (far, "/v1/waves/unknown", "accept: */*", 401),
+        (far, "/v1/waves/w/events", "accept: */*", 401),
+        (far, "/v1/events", bad.as_str(), 401),
         (far, "/nowhere", "accept: */*", 401),
         (far, "/nowhere", good.as_str(), 404),
         (far, "/metrics", "accept: */*", 401),

@@ -227,3 +227,46 @@ async fn a_shutdown_does_not_wait_for_ever() {
 
     assert_eq!(rest(&mut stream).await, "");
 }
+
+const EVENTS: &str = "GET /v1/waves/w/events HTTP/1.1\r\nhost: x\r\n\r\n";
+
+#[tokio::test]
+async fn a_shutdown_ends_streams_at_once() {
+    let fake = Fake::default();
+    fake.publish("w", None, document("w", 17, Verdict::Pause, false));
+    let running = Running::start(&fake, settings()).await;
+    let mut one = running.connect().await;
+    write(&mut one, EVENTS).await;
+    until(&mut one, "\n\n\r\n").await;
+    let mut all = running.connect().await;
+    write(&mut all, "GET /v1/events HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    until(&mut all, "{\"waves\":1}\n\n\r\n").await;
+
+    running.stop().await;
+
+    for stream in [&mut one, &mut all] {
+        let end = rest(stream).await;
+        assert!(end.ends_with("\r\n0\r\n\r\n") || end == "0\r\n\r\n", "not ended in order: {end:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_follower_that_reads_nothing_is_cut_off() {
+    let fake = Fake::default();
+    let large = |revision: u32| {
+        let mut large = document("w", revision, Verdict::Pause, false);
+        let body = String::from_utf8(large.body.to_vec()).expect("text").replace('…', &"x".repeat(8 << 20));
+        large.body = body.into();
+        large
+    };
+    fake.publish("w", None, large(1));
+    let running = Running::start(&fake, Settings { max_streams: 1, ..settings() }).await;
+    let mut stream = running.connect().await;
+    write(&mut stream, EVENTS).await;
+    fake.subscribed("w").await;
+    // Its place is free again once the server has given it up.
+    fake.unsubscribed("w").await;
+    let mut next = running.connect().await;
+    write(&mut next, EVENTS).await;
+    until(&mut next, "text/event-stream").await;
+}
