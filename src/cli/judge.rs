@@ -10,26 +10,23 @@ use crate::cli::EXIT_PAUSE;
 use crate::cli::EXIT_UNREACHABLE;
 use crate::cli::Failure;
 use crate::cli::Format;
-use crate::cli::colour;
 use crate::cli::complain;
-use crate::cli::print;
+use crate::cli::on_terminal;
 use crate::cli::refused;
 use crate::cli::runtime;
-use crate::cli::unexpected;
+use crate::cli::show_report;
 use crate::config::Config;
 use crate::config::Inputs;
 use crate::engine;
 use crate::engine::Clock;
 use crate::engine::Past;
 use crate::engine::read_text;
-use crate::report;
 use crate::rules;
 use crate::rules::RuleFile;
 use crate::series::Timestamp;
 use crate::wave::Verdict;
 use crate::wave::WaveId;
 use anyhow::anyhow;
-use std::io::Write as _;
 use std::path::PathBuf;
 
 #[derive(Debug, clap::Args)]
@@ -77,10 +74,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<u8, Failure> {
     let past = Past { wave, baseline: arguments.baseline.clone(), start, until };
     let judged = runtime()?.block_on(engine::judge_past(&*source, &rules, past, progress)).map_err(refused)?;
     on_terminal("");
-    match arguments.format {
-        Format::Text => print(&report::text(&judged.document, colour()).map_err(unexpected)?),
-        Format::Json => print(&format!("{}\n", judged.document)),
-    }
+    show_report(&judged.document, arguments.format)?;
     if let Some(error) = &judged.outage {
         complain(&format!("error: {error}"));
     }
@@ -95,14 +89,6 @@ pub(super) fn run(arguments: &Arguments) -> Result<u8, Failure> {
 /// A line on a terminal that is written over; nothing elsewhere.
 fn progress(judged: u32, of: u32) {
     on_terminal(&format!("looked at {judged} of {of} intervals"));
-}
-
-fn on_terminal(line: &str) {
-    let mut output = anstream::stderr();
-    if output.is_terminal() {
-        let _ = write!(output, "\r\u{1b}[K{line}");
-        let _ = output.flush();
-    }
 }
 
 fn rule_file(arguments: &Arguments) -> Result<RuleFile, Failure> {

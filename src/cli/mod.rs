@@ -1,9 +1,19 @@
 //! The command line: one file a command, exit codes as constants, one writer.
 
+mod cancel;
 mod check;
+mod client;
+mod decide;
+mod healthcheck;
 mod judge;
+mod list;
+mod open;
 mod serve;
+mod status;
+mod wait;
 
+use crate::report;
+use anyhow::Context as _;
 use clap::Parser;
 use clap::Subcommand;
 use clap::ValueEnum;
@@ -18,9 +28,12 @@ pub const EXIT_UNEXPECTED: u8 = 1;
 pub const EXIT_REFUSED: u8 = 2;
 /// The verdict is `fail`.
 pub const EXIT_FAIL: u8 = 10;
-/// The verdict is `pause`.
+/// The verdict is `pause`; of `wait`, that a person is asked or the gate was called off.
 pub const EXIT_PAUSE: u8 = 11;
-/// The source did not answer at any look.
+/// The time to wait is over, and nothing is settled.
+pub const EXIT_TIMED_OUT: u8 = 12;
+/// `judge`: the source did not answer at any look. Other commands: the daemon does not
+/// answer or cannot now; of `wait`, still not when its time was over.
 pub const EXIT_UNREACHABLE: u8 = 13;
 
 /// Judges each wave of a fleet upgrade from its metrics: pass, fail or pause.
@@ -37,8 +50,9 @@ Exit codes:
   1   unexpected
   2   usage, configuration or rules refused
   10  fail
-  11  pause
-  13  source unreachable";
+  11  pause (wait: held or cancelled)
+  12  timed out
+  13  unreachable (judge: the source at every look; wait: the daemon when the time was over)";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -48,6 +62,21 @@ enum Command {
     Check(check::Arguments),
     /// Judge one gate, now or in the past, without a daemon.
     Judge(judge::Arguments),
+    /// Open the gates of a wave.
+    Open(open::Arguments),
+    /// Show every wave.
+    List(list::Arguments),
+    /// Show where a wave stands, and why.
+    Status(status::Arguments),
+    /// Wait until a wave is settled; the exit code is the verdict.
+    Wait(wait::Arguments),
+    /// Pass or fail a gate: one that is held, or has failed.
+    Decide(decide::Arguments),
+    /// Call a gate off.
+    Cancel(cancel::Arguments),
+    /// Say whether the daemon beside us answers.
+    #[command(hide = true)]
+    Healthcheck(healthcheck::Arguments),
 }
 
 /// How a command prints.
@@ -73,6 +102,13 @@ pub fn run() -> u8 {
         Command::Serve(arguments) => serve::run(arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Judge(arguments) => judge::run(&arguments),
+        Command::Open(arguments) => open::run(&arguments),
+        Command::List(arguments) => list::run(&arguments),
+        Command::Status(arguments) => status::run(&arguments),
+        Command::Wait(arguments) => wait::run(&arguments),
+        Command::Decide(arguments) => decide::run(&arguments),
+        Command::Cancel(arguments) => cancel::run(&arguments),
+        Command::Healthcheck(arguments) => healthcheck::run(&arguments),
     };
     result.unwrap_or_else(|failure| {
         complain(&format!("error: {:#}", failure.error));
@@ -96,6 +132,11 @@ fn unexpected(error: impl Into<anyhow::Error>) -> Failure {
     Failure { code: EXIT_UNEXPECTED, error: error.into() }
 }
 
+/// Nobody answered who could have: exit code 13.
+fn unreachable(error: impl Into<anyhow::Error>) -> Failure {
+    Failure { code: EXIT_UNREACHABLE, error: error.into() }
+}
+
 /// A runtime for commands that wait.
 fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(unexpected)
@@ -106,6 +147,41 @@ fn print(text: &str) {
     let mut output = anstream::stdout();
     let _ = output.write_all(text.as_bytes());
     let _ = output.flush();
+}
+
+/// A verdict document: where it stands, in a few lines.
+fn show_brief(document: &str, format: Format) -> Result<(), Failure> {
+    show(document, format, report::brief)
+}
+
+/// A verdict document with all its numbers.
+fn show_report(document: &str, format: Format) -> Result<(), Failure> {
+    show(document, format, report::text)
+}
+
+fn show(
+    document: &str,
+    format: Format,
+    written: fn(&str, bool) -> Result<String, serde_json::Error>,
+) -> Result<(), Failure> {
+    match format {
+        Format::Text => {
+            let page = written(document, colour());
+            print(&page.context("an answer that is no verdict").map_err(unexpected)?);
+        }
+        Format::Json => print(&format!("{document}\n")),
+    }
+    Ok(())
+}
+
+/// Writes over the last line of standard error where that is a terminal, and nothing
+/// elsewhere. A line longer than the terminal is cut, not wrapped.
+fn on_terminal(line: &str) {
+    let mut output = anstream::stderr();
+    if output.is_terminal() {
+        let _ = write!(output, "\r\u{1b}[K\u{1b}[?7l{line}\u{1b}[?7h");
+        let _ = output.flush();
+    }
 }
 
 /// Writes a line to standard error.

@@ -1,17 +1,37 @@
 //! A verdict as text for a terminal or a log.
 
+use crate::report::terminal::painted;
+use crate::report::terminal::plain;
 use comfy_table::CellAlignment;
 use comfy_table::Table;
 use comfy_table::presets;
 use serde::Deserialize;
 use serde_json::Value;
+use serde_json::value::RawValue;
 use std::fmt::Write as _;
 
-/// How the document of a gate reads on a terminal; `colour` paints the verdict.
+/// How the document of a gate, or of a wave with its gates, reads on a terminal;
+/// `colour` paints the verdict.
 ///
 /// # Errors
 /// The document is not one of ours.
 pub fn text(document: &str, colour: bool) -> Result<String, serde_json::Error> {
+    let wave: Head<'_> = serde_json::from_str(document)?;
+    match wave.gates.as_deref() {
+        None => gate_text(document, colour),
+        Some([only]) => gate_text(only.get(), colour),
+        Some(gates) => {
+            let (verdict, id) = (painted(&wave.verdict, colour), plain(&wave.wave_id));
+            let mut page = format!("{verdict}  wave {id}, {} gates\n      {}\n", gates.len(), plain(&wave.summary));
+            for gate in gates {
+                let _ = write!(page, "\n{}", gate_text(gate.get(), colour)?);
+            }
+            Ok(page)
+        }
+    }
+}
+
+fn gate_text(document: &str, colour: bool) -> Result<String, serde_json::Error> {
     let gate: Gate = serde_json::from_str(document)?;
     let mut page = String::new();
     let of =
@@ -47,6 +67,16 @@ pub fn text(document: &str, colour: bool) -> Result<String, serde_json::Error> {
     }
     let _ = writeln!(page, "\n  {}\n  rules {}", gate.caveat, gate.rules_digest);
     Ok(page)
+}
+
+/// What stands above the gates; a gate's document has the same but for them.
+#[derive(Deserialize)]
+struct Head<'a> {
+    wave_id: String,
+    verdict: String,
+    summary: String,
+    #[serde(borrow, default)]
+    gates: Option<Vec<&'a RawValue>>,
 }
 
 #[derive(Deserialize)]
@@ -181,19 +211,4 @@ fn measured(value: f64, unit: &str) -> String {
 /// Four digits, and no fraction for what is counted.
 fn digits(value: f64) -> String {
     if value.fract() == 0.0 || 1000.0 <= value.abs() { format!("{value:.0}") } else { format!("{value:.3}") }
-}
-
-fn painted(verdict: &str, colour: bool) -> String {
-    let word = verdict.to_uppercase();
-    let code = match verdict {
-        "pass" => 32,
-        "fail" => 31,
-        _ => 33,
-    };
-    if colour { format!("\u{1b}[1;{code}m{word:<5}\u{1b}[0m") } else { format!("{word:<5}") }
-}
-
-/// Text of others without what could move a terminal's cursor.
-fn plain(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }

@@ -2,6 +2,7 @@
 
 mod api;
 mod calibration;
+mod cli;
 mod daemon;
 mod engine;
 mod exposition;

@@ -26,6 +26,8 @@ pub(crate) struct Request {
     pub(crate) line: String,
     /// By name in lower case.
     pub(crate) headers: BTreeMap<String, String>,
+    /// The body.
+    pub(crate) body: String,
     /// The form in the body, decoded.
     pub(crate) form: BTreeMap<String, String>,
 }
@@ -138,7 +140,8 @@ async fn read_request(stream: &mut TcpStream) -> Option<Request> {
             return None;
         }
     }
-    let form = reqwest::Url::parse(&format!("http://form/?{}", String::from_utf8_lossy(&body))).ok()?;
+    let body = String::from_utf8_lossy(&body).into_owned();
+    let form = reqwest::Url::parse(&format!("http://form/?{body}")).ok()?;
     let form = form.query_pairs().map(|(name, value)| (name.into_owned(), value.into_owned())).collect();
-    Some(Request { line, headers, form })
+    Some(Request { line, headers, body, form })
 }
