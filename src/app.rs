@@ -22,12 +22,14 @@ use crate::telemetry::Metrics;
 use anyhow::Context as _;
 use anyhow::anyhow;
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::signal::unix::Signal;
 use tokio::signal::unix::SignalKind;
 use tokio::signal::unix::signal;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 /// Why the daemon ended.
@@ -45,57 +47,100 @@ pub enum Stopped {
 /// Everything that can be refused is refused before a port is bound.
 pub async fn serve(config: Config) -> Result<(), Stopped> {
     let signals = Signals::listen().context("cannot listen to signals").map_err(Stopped::Unexpected)?;
-    let guard = telemetry::init(&config.log, config.otlp_endpoint.as_deref()).map_err(refused)?;
-    let access = http::Access::new(config.listen, &config.tokens).map_err(refused)?;
-    let clock = Clock::System;
-    let sources = sources(&config, clock).map_err(Stopped::Refused)?;
-    let book = read_book(&config.rules_dir).map_err(Stopped::Refused)?;
-    let metrics = Arc::new(Metrics::new());
-    metrics.rules_reloaded(Some(book.len()));
-
-    let store = SqliteStore::open(&config.store).await.context("cannot open the store").map_err(Stopped::Unexpected)?;
-    let store: Arc<dyn Store> = Arc::new(store);
-    let listener = TcpListener::bind(config.listen).await;
-    let listener =
-        listener.with_context(|| format!("cannot listen on {}", config.listen)).map_err(Stopped::Unexpected)?;
-    let address = listener.local_addr().map_err(unexpected)?;
-    let parts = Parts {
-        clock,
-        store: Arc::clone(&store),
-        sources,
-        book,
-        settings: config.engine.clone(),
-        metrics: Arc::clone(&metrics),
-    };
-    let (engine, handle) =
-        Engine::start(parts).await.context("cannot load what was left").map_err(Stopped::Unexpected)?;
-
-    let drain = CancellationToken::new();
-    let mut engine = tokio::spawn(engine.run(drain.clone()));
     let Signals { stop, hangup } = signals;
-    let reloads = reload_on_hangup(hangup, config.rules_dir.clone(), handle.clone(), Arc::clone(&metrics));
+    let guard = telemetry::init(&config.log, config.otlp_endpoint.as_deref()).map_err(refused)?;
+    let rules_dir = config.rules_dir.clone();
+    let daemon = Daemon::start(config).await?;
+    tracing::info!(address = %daemon.address, rules = %rules_dir.display(), "wavegate listens");
+    let reloads = reload_on_hangup(hangup, rules_dir, daemon.handle.clone(), Arc::clone(&daemon.metrics));
     let reloads = tokio::spawn(reloads);
-    let api = http::Api::new(handle, config.http.clone(), access, metrics, move || clock.now());
-    tracing::info!(%address, rules = %config.rules_dir.display(), "wavegate listens");
-    let mut ended = None;
-    http::serve(listener, api, async {
-        tokio::select! {
-            () = stop.asked() => tracing::info!("asked to stop: draining"),
-            // Without the engine nothing that is answered is true any more.
-            result = &mut engine => ended = Some(result),
-        }
-    })
-    .await;
-    drain.cancel();
+    let ended = daemon
+        .run(async {
+            stop.asked().await;
+            tracing::info!("asked to stop: draining");
+        })
+        .await;
     reloads.abort();
-    let ended = match ended {
-        Some(result) => result,
-        None => engine.await,
-    };
-    let closed = store.close().await.context("cannot close the store");
     guard.flush().await;
-    ended.context("the engine stopped").map_err(Stopped::Unexpected)?;
-    closed.map_err(Stopped::Unexpected)
+    ended
+}
+
+/// A daemon whose port is bound and whose engine runs; [`Daemon::run`] answers callers.
+pub struct Daemon {
+    listener: TcpListener,
+    address: SocketAddr,
+    handle: Handle,
+    metrics: Arc<Metrics>,
+    api: http::Api<Handle>,
+    store: Arc<dyn Store>,
+    engine: JoinHandle<()>,
+    drain: CancellationToken,
+}
+
+impl Daemon {
+    /// Builds every part of what `config` says, and begins to look.
+    ///
+    /// # Errors
+    /// Everything that can be refused is refused before a port is bound.
+    pub async fn start(config: Config) -> Result<Self, Stopped> {
+        let access = http::Access::new(config.listen, &config.tokens).map_err(refused)?;
+        let clock = Clock::System;
+        let sources = sources(&config, clock).map_err(Stopped::Refused)?;
+        let book = read_book(&config.rules_dir).map_err(Stopped::Refused)?;
+        let metrics = Arc::new(Metrics::new());
+        metrics.rules_reloaded(Some(book.len()));
+
+        let store = SqliteStore::open(&config.store).await.context("cannot open the store");
+        let store: Arc<dyn Store> = Arc::new(store.map_err(Stopped::Unexpected)?);
+        let listener = TcpListener::bind(config.listen).await;
+        let listener =
+            listener.with_context(|| format!("cannot listen on {}", config.listen)).map_err(Stopped::Unexpected)?;
+        let address = listener.local_addr().map_err(unexpected)?;
+        let parts = Parts {
+            clock,
+            store: Arc::clone(&store),
+            sources,
+            book,
+            settings: config.engine.clone(),
+            metrics: Arc::clone(&metrics),
+        };
+        let (engine, handle) =
+            Engine::start(parts).await.context("cannot load what was left").map_err(Stopped::Unexpected)?;
+        let drain = CancellationToken::new();
+        let engine = tokio::spawn(engine.run(drain.clone()));
+        let api = http::Api::new(handle.clone(), config.http, access, Arc::clone(&metrics), move || clock.now());
+        Ok(Self { listener, address, handle, metrics, api, store, engine, drain })
+    }
+
+    /// Where the API listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Answers callers until `stop`, then drains and closes the store.
+    ///
+    /// # Errors
+    /// The engine stopped by itself, or the store could not be closed.
+    pub async fn run(self, stop: impl Future<Output = ()>) -> Result<(), Stopped> {
+        let Self { listener, api, store, mut engine, drain, .. } = self;
+        let mut ended = None;
+        http::serve(listener, api, async {
+            tokio::select! {
+                () = stop => {}
+                // Without the engine nothing that is answered is true any more.
+                result = &mut engine => ended = Some(result),
+            }
+        })
+        .await;
+        drain.cancel();
+        let ended = match ended {
+            Some(result) => result,
+            None => engine.await,
+        };
+        let closed = store.close().await.context("cannot close the store");
+        ended.context("the engine stopped").map_err(Stopped::Unexpected)?;
+        closed.map_err(Stopped::Unexpected)
+    }
 }
 
 /// The source that is asked for: by name, by URL, or the only one there is.
