@@ -4,6 +4,7 @@ mod cancel;
 mod check;
 mod client;
 mod decide;
+mod demo;
 mod healthcheck;
 mod judge;
 mod list;
@@ -17,7 +18,6 @@ use anyhow::Context as _;
 use clap::Parser;
 use clap::Subcommand;
 use clap::ValueEnum;
-use std::io::IsTerminal as _;
 use std::io::Write as _;
 
 /// Pass, or done.
@@ -58,6 +58,8 @@ Exit codes:
 enum Command {
     /// Run the daemon.
     Serve(serve::Arguments),
+    /// See a bad wave stopped and a good one passed: targets, daemon, verdicts, a webhook.
+    Demo(demo::Arguments),
     /// Show every fault of rule files and configurations.
     Check(check::Arguments),
     /// Judge one gate, now or in the past, without a daemon.
@@ -100,6 +102,7 @@ pub fn run() -> u8 {
     };
     let result = match cli.command {
         Command::Serve(arguments) => serve::run(arguments),
+        Command::Demo(arguments) => demo::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Judge(arguments) => judge::run(&arguments),
         Command::Open(arguments) => open::run(&arguments),
@@ -191,7 +194,16 @@ fn complain(text: &str) {
 
 /// Whether standard output is a terminal that takes colour.
 fn colour() -> bool {
-    std::io::stdout().is_terminal() && anstream::AutoStream::choice(&std::io::stdout()) != anstream::ColorChoice::Never
+    takes_colour(&std::io::stdout())
+}
+
+/// Whether standard error is one.
+fn colour_of_stderr() -> bool {
+    takes_colour(&std::io::stderr())
+}
+
+fn takes_colour(stream: &impl anstream::stream::RawStream) -> bool {
+    stream.is_terminal() && anstream::AutoStream::choice(stream) != anstream::ColorChoice::Never
 }
 
 #[cfg(test)]

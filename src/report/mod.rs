@@ -7,4 +7,5 @@ mod text;
 pub use brief::brief;
 pub use terminal::cell;
 pub use terminal::plain;
+pub use text::progress;
 pub use text::text;

@@ -31,8 +31,22 @@ pub fn text(document: &str, colour: bool) -> Result<String, serde_json::Error> {
     }
 }
 
-fn gate_text(document: &str, colour: bool) -> Result<String, serde_json::Error> {
-    let gate: Gate = serde_json::from_str(document)?;
+/// Where the gates of a wave's document stand now, with their numbers and without the
+/// why: what is drawn again and again while they are followed.
+///
+/// # Errors
+/// The document is not one of ours.
+pub fn progress(document: &str, colour: bool) -> Result<String, serde_json::Error> {
+    let wave: Head<'_> = serde_json::from_str(document)?;
+    let mut page = String::new();
+    for gate in wave.gates.unwrap_or_default() {
+        page.push_str(&standing(&serde_json::from_str(gate.get())?, colour));
+    }
+    Ok(page)
+}
+
+/// The verdict, where the gate is in its life, and its checks.
+fn standing(gate: &Gate, colour: bool) -> String {
     let mut page = String::new();
     let of =
         |label: &str, value: &Option<String>| value.as_ref().map_or(String::new(), |at| format!("   {label} {at}"));
@@ -52,6 +66,12 @@ fn gate_text(document: &str, colour: bool) -> Result<String, serde_json::Error> 
     if !gate.checks.is_empty() {
         let _ = writeln!(page, "\n{}", table(&gate.checks));
     }
+    page
+}
+
+fn gate_text(document: &str, colour: bool) -> Result<String, serde_json::Error> {
+    let gate: Gate = serde_json::from_str(document)?;
+    let mut page = standing(&gate, colour);
     let _ = writeln!(page, "\nwhy");
     for reason in &gate.reasons {
         let check = reason.check.as_ref().map_or(String::new(), |check| format!("{check}: "));

@@ -176,6 +176,9 @@ fn undecided(effect: &Effect, pass_within: f64) -> String {
 /// The estimate as a clause.
 fn seen(effect: &Effect) -> String {
     match effect.unit {
+        Unit::RateRatio if effect.estimate == f64::INFINITY => {
+            "the canary has errors and the baseline none, so the rate ratio is unbounded".to_owned()
+        }
         Unit::RateRatio => format!("the canary's error rate is {} times the baseline's", number(effect.estimate)),
         Unit::Probability => {
             format!("a canary event is larger than a baseline event in {} of pairs", percent(effect.estimate))
@@ -265,6 +268,11 @@ mod tests {
         says(
             &shift(effect(Unit::RateRatio, 0.4, 0.3, 0.55), 0.8),
             "the canary's error rate is 0.4 times the baseline's (at most 0.55); tolerated is 0.8",
+        );
+        says(
+            &shift(effect(Unit::RateRatio, f64::INFINITY, 13.3, f64::INFINITY), 1.25),
+            "the canary has errors and the baseline none, so the rate ratio is unbounded (at least 13.3); \
+             tolerated is 1.25",
         );
         says(
             &shift(effect(Unit::Probability, 0.61, 0.57, 0.65), 0.52),
