@@ -2,6 +2,8 @@
 
 use crate::config::Config;
 use crate::config::SourceSettings;
+use crate::delivery;
+use crate::delivery::Delivery;
 use crate::engine::BookError;
 use crate::engine::Clock;
 use crate::engine::Engine;
@@ -15,6 +17,7 @@ use crate::sources::prometheus;
 use crate::sources::prometheus::Endpoint;
 use crate::sources::prometheus::Prometheus;
 use crate::sources::scrape::Scrape;
+use crate::store::Outbox;
 use crate::store::SqliteStore;
 use crate::store::Store;
 use crate::telemetry;
@@ -52,9 +55,12 @@ pub async fn serve(config: Config) -> Result<(), Stopped> {
     let book = read_book(&config.rules_dir).map_err(Stopped::Refused)?;
     let metrics = Arc::new(Metrics::new());
     metrics.rules_reloaded(Some(book.len()));
+    let delivery = delivery(&config, clock, &metrics).map_err(refused)?;
 
     let store = SqliteStore::open(&config.store).await.context("cannot open the store").map_err(Stopped::Unexpected)?;
-    let store: Arc<dyn Store> = Arc::new(store);
+    let store = Arc::new(store);
+    let outbox: Arc<dyn Outbox> = Arc::<SqliteStore>::clone(&store);
+    let store: Arc<dyn Store> = store;
     let listener = TcpListener::bind(config.listen).await;
     let listener =
         listener.with_context(|| format!("cannot listen on {}", config.listen)).map_err(Stopped::Unexpected)?;
@@ -72,17 +78,21 @@ pub async fn serve(config: Config) -> Result<(), Stopped> {
 
     let drain = CancellationToken::new();
     let mut engine = tokio::spawn(engine.run(drain.clone()));
+    let mut delivery = tokio::spawn(delivery.run(Arc::clone(&outbox), drain.clone()));
     let Signals { stop, hangup } = signals;
     let reloads = reload_on_hangup(hangup, config.rules_dir.clone(), handle.clone(), Arc::clone(&metrics));
     let reloads = tokio::spawn(reloads);
-    let api = http::Api::new(handle, config.http.clone(), access, metrics, move || clock.now());
+    let api = http::Api::new(handle, config.http.clone(), access, metrics, move || clock.now())
+        .with_endpoints(endpoints(&config, outbox));
     tracing::info!(%address, rules = %config.rules_dir.display(), "wavegate listens");
-    let mut ended = None;
+    let (mut ended, mut undelivered) = (None, None);
     http::serve(listener, api, async {
         tokio::select! {
             () = stop.asked() => tracing::info!("asked to stop: draining"),
             // Without the engine nothing that is answered is true any more.
             result = &mut engine => ended = Some(result),
+            // It ends by itself only when it panicked.
+            result = &mut delivery => undelivered = Some(result),
         }
     })
     .await;
@@ -92,9 +102,14 @@ pub async fn serve(config: Config) -> Result<(), Stopped> {
         Some(result) => result,
         None => engine.await,
     };
+    let undelivered = match undelivered {
+        Some(result) => result,
+        None => delivery.await,
+    };
     let closed = store.close().await.context("cannot close the store");
     guard.flush().await;
     ended.context("the engine stopped").map_err(Stopped::Unexpected)?;
+    undelivered.context("delivery stopped").map_err(Stopped::Unexpected)?;
     closed.map_err(Stopped::Unexpected)
 }
 
@@ -135,6 +150,26 @@ fn sources(config: &Config, clock: Clock) -> anyhow::Result<BTreeMap<String, Arc
         Ok((name.clone(), source))
     };
     config.sources.iter().map(build).collect()
+}
+
+/// The worker of the configured endpoints.
+fn delivery(config: &Config, clock: Clock, metrics: &Arc<Metrics>) -> Result<Delivery, delivery::Error> {
+    Delivery::new(delivery::Parts {
+        endpoints: config.endpoints.clone(),
+        now: Arc::new(move || clock.now()),
+        lookup: delivery::system_lookup(),
+        metrics: Arc::clone(metrics),
+    })
+}
+
+/// The configured endpoints as the API shows them.
+fn endpoints(config: &Config, outbox: Arc<dyn Outbox>) -> http::Endpoints {
+    let entry = |settings: &delivery::EndpointSettings| http::EndpointEntry {
+        url: settings.url.to_string(),
+        events: settings.events.clone(),
+    };
+    let entries = config.endpoints.iter().map(|(name, settings)| (name.clone(), entry(settings))).collect();
+    http::Endpoints::new(entries, outbox)
 }
 
 fn read_book(folder: &Path) -> anyhow::Result<RuleBook> {

@@ -283,7 +283,7 @@ async fn a_full_database_refuses_writes_serves_reads_and_recovers() {
     }
 
     // Space that is free again is used again.
-    let year = std::time::Duration::from_hours(24 * 400);
+    let year = Duration::from_hours(24 * 400);
     assert_eq!(store.prune(kept.last().unwrap().gate.revised_at + year + year).await.unwrap().gates, 1);
     store.probe().await.unwrap();
     kept.push(worlds::next_look(kept.last().unwrap()));
