@@ -2,6 +2,8 @@
 
 use crate::config::Config;
 use crate::config::SourceSettings;
+use crate::delivery;
+use crate::delivery::Delivery;
 use crate::engine::BookError;
 use crate::engine::Clock;
 use crate::engine::Engine;
@@ -15,6 +17,7 @@ use crate::sources::prometheus;
 use crate::sources::prometheus::Endpoint;
 use crate::sources::prometheus::Prometheus;
 use crate::sources::scrape::Scrape;
+use crate::store::Outbox;
 use crate::store::SqliteStore;
 use crate::store::Store;
 use crate::telemetry;
@@ -29,7 +32,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::Signal;
 use tokio::signal::unix::SignalKind;
 use tokio::signal::unix::signal;
-use tokio::task::JoinHandle;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 /// Why the daemon ended.
@@ -73,7 +76,8 @@ pub struct Daemon {
     metrics: Arc<Metrics>,
     api: http::Api<Handle>,
     store: Arc<dyn Store>,
-    engine: JoinHandle<()>,
+    /// Engine and delivery: neither ends before `drain`.
+    workers: JoinSet<()>,
     drain: CancellationToken,
 }
 
@@ -89,9 +93,12 @@ impl Daemon {
         let book = read_book(&config.rules_dir).map_err(Stopped::Refused)?;
         let metrics = Arc::new(Metrics::new());
         metrics.rules_reloaded(Some(book.len()));
+        let delivery = delivery(&config, clock, &metrics).map_err(refused)?;
 
         let store = SqliteStore::open(&config.store).await.context("cannot open the store");
-        let store: Arc<dyn Store> = Arc::new(store.map_err(Stopped::Unexpected)?);
+        let store = Arc::new(store.map_err(Stopped::Unexpected)?);
+        let outbox: Arc<dyn Outbox> = Arc::<SqliteStore>::clone(&store);
+        let store: Arc<dyn Store> = store;
         let listener = TcpListener::bind(config.listen).await;
         let listener =
             listener.with_context(|| format!("cannot listen on {}", config.listen)).map_err(Stopped::Unexpected)?;
@@ -107,9 +114,13 @@ impl Daemon {
         let (engine, handle) =
             Engine::start(parts).await.context("cannot load what was left").map_err(Stopped::Unexpected)?;
         let drain = CancellationToken::new();
-        let engine = tokio::spawn(engine.run(drain.clone()));
-        let api = http::Api::new(handle.clone(), config.http, access, Arc::clone(&metrics), move || clock.now());
-        Ok(Self { listener, address, handle, metrics, api, store, engine, drain })
+        let mut workers = JoinSet::new();
+        workers.spawn(engine.run(drain.clone()));
+        workers.spawn(delivery.run(Arc::clone(&outbox), drain.clone()));
+        let endpoints = endpoints(&config, outbox);
+        let api = http::Api::new(handle.clone(), config.http, access, Arc::clone(&metrics), move || clock.now())
+            .with_endpoints(endpoints);
+        Ok(Self { listener, address, handle, metrics, api, store, workers, drain })
     }
 
     /// Where the API listens.
@@ -120,26 +131,27 @@ impl Daemon {
     /// Answers callers until `stop`, then drains and closes the store.
     ///
     /// # Errors
-    /// The engine stopped by itself, or the store could not be closed.
+    /// A worker stopped by itself, or the store could not be closed.
     pub async fn run(self, stop: impl Future<Output = ()>) -> Result<(), Stopped> {
-        let Self { listener, api, store, mut engine, drain, .. } = self;
-        let mut ended = None;
+        let Self { listener, api, store, mut workers, drain, .. } = self;
+        let mut ended = Ok(());
         http::serve(listener, api, async {
             tokio::select! {
                 () = stop => {}
-                // Without the engine nothing that is answered is true any more.
-                result = &mut engine => ended = Some(result),
+                // Without the engine nothing that is answered is true any more, and
+                // without delivery nobody is told.
+                Some(result) = workers.join_next() => {
+                    ended = result.context("a worker failed").and_then(|()| Err(anyhow!("a worker stopped by itself")));
+                }
             }
         })
         .await;
         drain.cancel();
-        let ended = match ended {
-            Some(result) => result,
-            None => engine.await,
-        };
+        while let Some(result) = workers.join_next().await {
+            ended = ended.and(result.context("a worker failed while draining"));
+        }
         let closed = store.close().await.context("cannot close the store");
-        ended.context("the engine stopped").map_err(Stopped::Unexpected)?;
-        closed.map_err(Stopped::Unexpected)
+        ended.and(closed).map_err(Stopped::Unexpected)
     }
 }
 
@@ -180,6 +192,26 @@ fn sources(config: &Config, clock: Clock) -> anyhow::Result<BTreeMap<String, Arc
         Ok((name.clone(), source))
     };
     config.sources.iter().map(build).collect()
+}
+
+/// The worker of the configured endpoints.
+fn delivery(config: &Config, clock: Clock, metrics: &Arc<Metrics>) -> Result<Delivery, delivery::Error> {
+    Delivery::new(delivery::Parts {
+        endpoints: config.endpoints.clone(),
+        now: Arc::new(move || clock.now()),
+        lookup: delivery::system_lookup(),
+        metrics: Arc::clone(metrics),
+    })
+}
+
+/// The configured endpoints as the API shows them.
+fn endpoints(config: &Config, outbox: Arc<dyn Outbox>) -> http::Endpoints {
+    let entry = |settings: &delivery::EndpointSettings| http::EndpointEntry {
+        url: settings.url.to_string(),
+        events: settings.events.clone(),
+    };
+    let entries = config.endpoints.iter().map(|(name, settings)| (name.clone(), entry(settings))).collect();
+    http::Endpoints::new(entries, outbox)
 }
 
 fn read_book(folder: &Path) -> anyhow::Result<RuleBook> {

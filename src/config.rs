@@ -5,6 +5,7 @@
 //! handed values. Layers are put together first and read as types once, so a
 //! fault names its key whichever layer it came from.
 
+use crate::delivery;
 use crate::engine;
 use crate::http;
 use crate::sources::prometheus;
@@ -28,6 +29,9 @@ pub const DEFAULTS: &str = include_str!("config.default.toml");
 
 /// The largest configuration file: a larger one is some other file.
 const MAX_FILE_BYTES: u64 = 1024 * 1024;
+
+/// Endpoints: each has a task, a few connections and a label of metrics.
+const MAX_ENDPOINTS: usize = 100;
 
 /// Variables that begin with our prefix and are no keys: the file's own name, and
 /// what the client commands read.
@@ -58,6 +62,9 @@ pub struct Config {
     /// Where metrics come from, by name.
     #[serde(default)]
     pub sources: BTreeMap<String, SourceSettings>,
+    /// Who is told of events, by name.
+    #[serde(default)]
+    pub endpoints: BTreeMap<String, delivery::EndpointSettings>,
     /// Who may call.
     #[serde(default)]
     pub tokens: Vec<http::TokenSettings>,
@@ -203,12 +210,12 @@ impl Config {
         let mut faults: Vec<(String, String)> = Vec::new();
         faults.extend(self.http.faults().into_iter().map(|(key, message)| (format!("http.{key}"), message)));
         for name in self.sources.keys() {
-            let plain = name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '_' | '-'));
-            if name.is_empty() || name.len() > 64 || !plain {
+            if !is_plain(name) {
                 let mend = "a source's name is 1 to 64 of a-z 0-9 _ -: it is a label of metrics and part of a variable";
                 faults.push((format!("sources.{name}"), String::from(mend)));
             }
         }
+        faults.extend(self.endpoint_faults());
         for (index, token) in self.tokens.iter().enumerate() {
             let twice = self.tokens.iter().take(index).any(|earlier| earlier.name == token.name);
             if token.name.is_empty() || twice {
@@ -220,6 +227,28 @@ impl Config {
         }
         if faults.is_empty() { Ok(self) } else { Err(Error::Values(faults)) }
     }
+
+    fn endpoint_faults(&self) -> Vec<(String, String)> {
+        let mut faults = Vec::new();
+        if self.endpoints.len() > MAX_ENDPOINTS {
+            faults.push((String::from("endpoints"), format!("must be at most {MAX_ENDPOINTS}")));
+        }
+        for (name, endpoint) in &self.endpoints {
+            if !is_plain(name) {
+                let mend = "an endpoint's name is 1 to 64 of a-z 0-9 _ -: it is a label of metrics and part of a path";
+                faults.push((format!("endpoints.{name}"), String::from(mend)));
+            }
+            let own = endpoint.faults().into_iter();
+            faults.extend(own.map(|(key, message)| (format!("endpoints.{name}.{key}"), message)));
+        }
+        faults
+    }
+}
+
+/// Whether a name can be a metric's label, a part of a variable and of a path.
+fn is_plain(name: &str) -> bool {
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '_' | '-');
+    !name.is_empty() && name.len() <= 64 && name.chars().all(plain)
 }
 
 fn read(path: &Path) -> Result<String, Error> {
@@ -283,6 +312,8 @@ mod tests {
         let config = Config::load(&inputs).unwrap();
         assert_eq!(config.otlp_endpoint.as_deref(), Some("http://localhost:4318"));
         assert_eq!(config.tokens.len(), 2);
+        let endpoint = &config.endpoints["ci"];
+        assert_eq!((endpoint.faults(), endpoint.events.len(), endpoint.allow_private), (Vec::new(), 3, false));
         let SourceSettings::Prometheus(prometheus) = &config.sources["main"] else { panic!("another kind") };
         assert_eq!(prometheus.url.to_string(), "http://localhost:9090");
         let SourceSettings::Scrape(scrape) = &config.sources["local"] else { panic!("another kind") };
@@ -338,6 +369,18 @@ mod tests {
         says("[http]\nmax_waiters = 5000\nwrite_timeout = '0s'", "http.write_timeout: must be at least");
         says("[sources.main.graphite]\nurl = ''", "sources.main");
         says("[sources.'a b'.prometheus]\nurl = 'http://p'", "sources.a b: ");
+        let endpoint = "[endpoints.ci]\nsecret_file = '/run/s'\n";
+        says(&format!("{endpoint}url = 'http://10.0.0.1/x'"), "endpoints.ci.url: `10.0.0.1` is not to be connected");
+        says(&format!("{endpoint}url = 'http://a.example'"), "endpoints.ci.url: must begin with https://");
+        says(&format!("{endpoint}url = 'https://u:p@a.example'"), "endpoints.ci.url: a user or a password");
+        says(
+            &format!("{endpoint}url = 'https://a.example'\nevents = ['x']"),
+            "endpoints.ci.events: there is no event `x`",
+        );
+        says(&format!("{endpoint}url = 'https://a.example'\ntimeout = '2m'"), "endpoints.ci.timeout: must be from");
+        says(&format!("{endpoint}url = 'https://a.example'\nretries = 2"), "endpoints.ci.retries: unknown field");
+        says("[endpoints.ci]\nurl = 'https://a.example'", "endpoints.ci: missing field `secret_file`");
+        says("[endpoints.'a b']\nsecret_file = 's'\nurl = 'https://a.example'", "endpoints.a b: an endpoint's name");
         says("[[tokens]]\nname = 'a'", "tokens[0]: needs either");
         says("[[tokens]]\nname = 'a'\nsecret = 'x'", "tokens[0].secret: unknown field");
         says("[http]\nmax_streams = 3500", "http.max_streams: must with max_waiters");

@@ -10,6 +10,7 @@
 mod access;
 mod body;
 mod conditional;
+mod endpoints;
 mod envelope;
 mod events;
 mod gates;
@@ -25,6 +26,8 @@ mod waves;
 
 pub use access::Access;
 pub use access::Error;
+pub use endpoints::EndpointEntry;
+pub use endpoints::Endpoints;
 pub use gates::Gates;
 pub use server::serve;
 pub use settings::Settings;
@@ -45,6 +48,7 @@ use tokio_util::sync::CancellationToken;
 #[derive(Clone)]
 pub struct Api<G> {
     gates: G,
+    endpoints: Endpoints,
     shared: Arc<Shared>,
 }
 
@@ -75,7 +79,12 @@ const GATE_DECISION: &str = "/v1/waves/{wave_id}/gates/{rules}/decision";
 const GATE_CANCEL: &str = "/v1/waves/{wave_id}/gates/{rules}/cancel";
 const ATTEMPT_VERDICT: &str = "/v1/waves/{wave_id}/gates/{rules}/attempts/{attempt}/verdict";
 const REVISION: &str = "/v1/waves/{wave_id}/gates/{rules}/attempts/{attempt}/revisions/{revision}";
-const ROUTES: [&str; 15] = [
+const ENDPOINTS: &str = "/v1/endpoints";
+const ENDPOINT_DEAD: &str = "/v1/endpoints/{endpoint}/dead";
+const ENDPOINT_RESEND: &str = "/v1/endpoints/{endpoint}/resend";
+const ENDPOINT_ENABLE: &str = "/v1/endpoints/{endpoint}/enable";
+const MESSAGE_RESEND: &str = "/v1/endpoints/{endpoint}/dead/{message_id}/resend";
+const ROUTES: [&str; 20] = [
     LIVEZ,
     READYZ,
     METRICS,
@@ -91,6 +100,11 @@ const ROUTES: [&str; 15] = [
     GATE_CANCEL,
     ATTEMPT_VERDICT,
     REVISION,
+    ENDPOINTS,
+    ENDPOINT_DEAD,
+    ENDPOINT_RESEND,
+    ENDPOINT_ENABLE,
+    MESSAGE_RESEND,
 ];
 
 impl<G: Gates> Api<G> {
@@ -112,7 +126,13 @@ impl<G: Gates> Api<G> {
             drain: CancellationToken::new(),
             requests: AtomicU64::new(0),
         };
-        Self { gates, shared: Arc::new(shared) }
+        Self { gates, endpoints: Endpoints::default(), shared: Arc::new(shared) }
+    }
+
+    /// With `endpoints` to be listed and resent to; without, there are none.
+    #[must_use]
+    pub fn with_endpoints(self, endpoints: Endpoints) -> Self {
+        Self { endpoints, ..self }
     }
 
     /// Every route, with what stands around each: see the `envelope`.
@@ -133,6 +153,11 @@ impl<G: Gates> Api<G> {
             .route(GATE_CANCEL, post(waves::cancel::<G>))
             .route(ATTEMPT_VERDICT, get(verdict::attempt::<G>))
             .route(REVISION, get(verdict::revision::<G>))
+            .route(ENDPOINTS, get(endpoints::list::<G>))
+            .route(ENDPOINT_DEAD, get(endpoints::dead::<G>))
+            .route(ENDPOINT_RESEND, post(endpoints::resend::<G>))
+            .route(ENDPOINT_ENABLE, post(endpoints::enable::<G>))
+            .route(MESSAGE_RESEND, post(endpoints::resend::<G>))
             .fallback(problem::not_found)
             .method_not_allowed_fallback(problem::method_not_allowed)
             .layer(axum::middleware::from_fn_with_state(self.clone(), envelope::around::<G>))

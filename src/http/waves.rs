@@ -100,7 +100,7 @@ pub(crate) async fn cancel<G: Gates>(
 
 impl<G> Api<G> {
     /// A body may take half of a request's time, so that the engine has the other half.
-    fn body_limit(&self) -> Duration {
+    pub(crate) fn body_limit(&self) -> Duration {
         self.shared.settings.request_timeout / 2
     }
 }

@@ -5,11 +5,19 @@
 
 mod error;
 mod fence;
+mod outbox;
 mod rows;
 mod settings;
 mod sqlite;
 
 pub use error::Error;
+pub use outbox::Backlog;
+pub use outbox::DeadLetter;
+pub use outbox::Due;
+pub use outbox::Leased;
+pub use outbox::Outbox;
+pub use outbox::Settlement;
+pub use outbox::Subscription;
 pub use settings::Retention;
 pub use settings::Settings;
 pub use sqlite::SqliteStore;
@@ -108,7 +116,7 @@ pub struct Pruned {
     pub evidence: u64,
     /// Audit entries.
     pub audit: u64,
-    /// Outgoing messages.
+    /// Outgoing messages, each with its deliveries.
     pub messages: u64,
 }
 

@@ -38,7 +38,8 @@ pub struct Metrics {
     commits: Family<Outcome, Counter>,
     rules_loaded: Gauge,
     rules_reloaded: Gauge,
-    outbox_messages: Gauge,
+    webhook_tries: Family<EndpointOutcome, Counter>,
+    webhook_messages: Family<EndpointState, Gauge>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -76,6 +77,18 @@ struct RouteStatus {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Outcome {
     outcome: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct EndpointOutcome {
+    endpoint: String,
+    outcome: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct EndpointState {
+    endpoint: String,
+    state: &'static str,
 }
 
 impl Default for Metrics {
@@ -122,7 +135,13 @@ impl Metrics {
                 "1 if the last reload of rules was taken, 0 if it was refused",
                 Gauge::default(),
             ),
-            outbox_messages: add(r, "outbox_messages", "Messages that wait for delivery", Gauge::default()),
+            webhook_tries: add(r, "webhook_tries", "Tries to deliver a message by outcome", Family::default()),
+            webhook_messages: add(
+                r,
+                "webhook_messages",
+                "Messages that wait for delivery, and dead ones",
+                Family::default(),
+            ),
             registry,
         }
     }
@@ -165,9 +184,18 @@ impl Metrics {
         }
     }
 
-    /// So many messages wait for delivery.
-    pub fn outbox_messages(&self, waiting: usize) {
-        self.outbox_messages.set(whole(waiting));
+    /// A message was posted to a configured endpoint, or could not be.
+    pub fn webhook_tried(&self, endpoint: &str, outcome: &'static str) {
+        let labels = EndpointOutcome { endpoint: endpoint.to_owned(), outcome };
+        self.webhook_tries.get_or_create(&labels).inc();
+    }
+
+    /// So many messages wait for a configured endpoint, and so many are dead.
+    pub fn webhook_messages(&self, endpoint: &str, waiting: u64, dead: u64) {
+        for (state, count) in [("waiting", waiting), ("dead", dead)] {
+            let labels = EndpointState { endpoint: endpoint.to_owned(), state };
+            self.webhook_messages.get_or_create(&labels).set(i64::try_from(count).unwrap_or(i64::MAX));
+        }
     }
 
     /// Everything as OpenMetrics text, of type [`CONTENT_TYPE`].
@@ -205,7 +233,8 @@ mod tests {
         metrics.committed("ok");
         metrics.rules_reloaded(Some(3));
         metrics.rules_reloaded(None);
-        metrics.outbox_messages(0);
+        metrics.webhook_tried("ci", "delivered");
+        metrics.webhook_messages("ci", 2, 1);
 
         let text = metrics.encode();
 
@@ -222,7 +251,9 @@ mod tests {
             "wavegate_commits_total{outcome=\"ok\"} 1",
             "wavegate_rules_loaded 3",
             "wavegate_rules_last_reload_successful 0",
-            "wavegate_outbox_messages 0",
+            "wavegate_webhook_tries_total{endpoint=\"ci\",outcome=\"delivered\"} 1",
+            "wavegate_webhook_messages{endpoint=\"ci\",state=\"waiting\"} 2",
+            "wavegate_webhook_messages{endpoint=\"ci\",state=\"dead\"} 1",
         ] {
             assert!(text.lines().any(|found| found == line), "`{line}` is not in\n{text}");
         }

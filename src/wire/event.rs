@@ -10,7 +10,10 @@ use crate::wire::prose;
 use crate::wire::reason;
 use crate::wire::standing::Standing;
 use crate::wire::summary;
+use serde::Deserialize;
 use serde::Serialize;
+use serde_json::value::RawValue;
+use std::borrow::Cow;
 
 /// The largest event: receivers refuse large bodies, and the outbox keeps each.
 pub const MAX_EVENT_BYTES: usize = 8 * 1024;
@@ -31,6 +34,53 @@ pub fn event_body(kind: EventKind, wave: &Wave, gate: &Gate) -> String {
             return body;
         }
     }
+}
+
+/// Every event there is.
+pub const EVENT_KINDS: [EventKind; 6] = [
+    EventKind::Opened,
+    EventKind::Passed,
+    EventKind::Failed,
+    EventKind::Paused,
+    EventKind::Resumed,
+    EventKind::Cancelled,
+];
+
+/// An event taken apart again, for those who send its parts in places of their own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EventParts<'a> {
+    /// Its type.
+    pub kind: Cow<'a, str>,
+    /// When it happened, RFC 3339.
+    pub timestamp: Cow<'a, str>,
+    /// The wave.
+    pub wave_id: String,
+    /// The JSON of `data`, byte by byte.
+    pub data: &'a str,
+}
+
+impl<'a> EventParts<'a> {
+    /// The parts of `body`, one of [`event_body`]; `None` of anything else.
+    pub fn read(body: &'a str) -> Option<Self> {
+        let outer: Outer<'_> = serde_json::from_str(body).ok()?;
+        let inner: Inner = serde_json::from_str(outer.data.get()).ok()?;
+        Some(Self { kind: outer.r#type, timestamp: outer.timestamp, wave_id: inner.wave_id, data: outer.data.get() })
+    }
+}
+
+#[derive(Deserialize)]
+struct Outer<'a> {
+    #[serde(borrow)]
+    r#type: Cow<'a, str>,
+    #[serde(borrow)]
+    timestamp: Cow<'a, str>,
+    #[serde(borrow)]
+    data: &'a RawValue,
+}
+
+#[derive(Deserialize)]
+struct Inner {
+    wave_id: String,
 }
 
 #[derive(Serialize)]
@@ -70,7 +120,7 @@ fn shape<'a>(kind: EventKind, wave: &'a Wave, gate: &'a Gate, reasons: &'a [reas
         message: prose::quote(&reason.message),
     };
     Event {
-        r#type: name(kind),
+        r#type: event_type(kind),
         timestamp: Instant(gate.revised_at),
         data: Data {
             wave_id: wave.id.as_str(),
@@ -88,7 +138,8 @@ fn shape<'a>(kind: EventKind, wave: &'a Wave, gate: &'a Gate, reasons: &'a [reas
     }
 }
 
-fn name(kind: EventKind) -> &'static str {
+/// The event's type, as receivers know it: `wave.failed`.
+pub fn event_type(kind: EventKind) -> &'static str {
     match kind {
         EventKind::Opened => "wave.opened",
         EventKind::Passed => "wave.passed",

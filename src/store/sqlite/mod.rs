@@ -9,6 +9,7 @@
 
 mod connections;
 mod open;
+mod outbox;
 mod prune;
 mod read;
 mod write;
@@ -16,19 +17,28 @@ mod write;
 use crate::rules::RulesName;
 use crate::series::IntervalEvidence;
 use crate::series::Timestamp;
+use crate::store::Backlog;
 use crate::store::Change;
+use crate::store::DeadLetter;
+use crate::store::Due;
 use crate::store::Error;
+use crate::store::Leased;
+use crate::store::Outbox;
 use crate::store::Pending;
 use crate::store::Pruned;
 use crate::store::Retention;
 use crate::store::Settings;
+use crate::store::Settlement;
 use crate::store::Store;
 use crate::store::StoredWave;
+use crate::store::Subscription;
 use crate::store::fence::Offer;
 use crate::wave::WaveId;
 use connections::Connections;
 use std::fs::File;
 use std::path::PathBuf;
+use std::sync::Arc;
+use tokio::sync::Notify;
 
 /// Reads that run at once: a start's long one, and the few that memory cannot
 /// answer. Each holds back the log's checkpoint while it runs.
@@ -40,6 +50,8 @@ pub struct SqliteStore {
     readers: Connections,
     retention: Retention,
     path: PathBuf,
+    /// Rung when there may be something to send.
+    signal: Arc<Notify>,
     /// Held until the store is closed or dropped.
     lock: File,
 }
@@ -60,7 +72,7 @@ impl SqliteStore {
         writer.settle(lease, prepared)?;
 
         let readers = Connections::new(open::reader_options(&path), READERS);
-        Ok(Self { writer, readers, retention: settings.retention, path, lock })
+        Ok(Self { writer, readers, retention: settings.retention, path, signal: Arc::default(), lock })
     }
 
     async fn commit_all(&self, changes: &[Change]) -> Result<(), Error> {
@@ -70,7 +82,11 @@ impl SqliteStore {
         let offers = changes.iter().map(Offer::of).collect::<Result<Vec<_>, _>>()?;
         let mut lease = self.writer.lease().await?;
         let outcome = write::commit(&mut lease.connection, &offers).await;
-        self.writer.settle(lease, outcome)
+        self.writer.settle(lease, outcome)?;
+        if changes.iter().any(|change| !change.messages.is_empty()) {
+            self.signal.notify_one();
+        }
+        Ok(())
     }
 
     async fn load_since(&self, since: Timestamp) -> Result<Vec<StoredWave>, Error> {
@@ -126,6 +142,69 @@ impl SqliteStore {
             }
             pruned += batch;
         }
+    }
+
+    /// One lease a batch, so that commits get in between.
+    async fn fan_all_out(&self, subscriptions: &[Subscription], now: Timestamp) -> Result<u64, Error> {
+        let mut lease = self.readers.lease().await?;
+        let outcome = outbox::has_new(&mut lease.connection).await;
+        let mut some = self.readers.settle(lease, outcome)?;
+        let mut fanned_out = 0;
+        while some {
+            let mut lease = self.writer.lease().await?;
+            let outcome = outbox::fan_out(&mut lease.connection, subscriptions, now).await;
+            let batch = self.writer.settle(lease, outcome)?;
+            fanned_out += batch;
+            some = batch > 0;
+        }
+        Ok(fanned_out)
+    }
+
+    /// Reads first: most often nothing is due, and then no writer has to wait.
+    async fn lease_due(&self, endpoint: &str, now: Timestamp, until: Timestamp, most: u32) -> Result<Due, Error> {
+        let mut lease = self.readers.lease().await?;
+        let outcome = outbox::next(&mut lease.connection, endpoint).await;
+        let next = self.readers.settle(lease, outcome)?;
+        if next.is_none_or(|next| next > now) || most == 0 {
+            return Ok(Due { leased: Vec::new(), next });
+        }
+        let mut lease = self.writer.lease().await?;
+        let outcome = outbox::lease(&mut lease.connection, endpoint, now, until, most).await;
+        self.writer.settle(lease, outcome)
+    }
+
+    async fn settle_leased(&self, leased: &Leased, settlement: Settlement, outcome: &str) -> Result<bool, Error> {
+        let mut lease = self.writer.lease().await?;
+        let settled = outbox::settle(&mut lease.connection, leased, settlement, outcome).await;
+        self.writer.settle(lease, settled)
+    }
+
+    async fn read_backlog(&self, endpoint: &str) -> Result<Backlog, Error> {
+        let mut lease = self.readers.lease().await?;
+        let outcome = outbox::backlog(&mut lease.connection, endpoint).await;
+        self.readers.settle(lease, outcome)
+    }
+
+    async fn read_dead(&self, endpoint: &str, after: Option<i64>, most: u32) -> Result<Vec<DeadLetter>, Error> {
+        let mut lease = self.readers.lease().await?;
+        let outcome = outbox::dead(&mut lease.connection, endpoint, after, most).await;
+        self.readers.settle(lease, outcome)
+    }
+
+    async fn resend_dead(&self, endpoint: &str, id: Option<&str>, now: Timestamp) -> Result<u64, Error> {
+        let mut lease = self.writer.lease().await?;
+        let outcome = outbox::resend(&mut lease.connection, endpoint, id, now).await;
+        let resent = self.writer.settle(lease, outcome)?;
+        self.signal.notify_one();
+        Ok(resent)
+    }
+
+    async fn enable_endpoint(&self, endpoint: &str) -> Result<bool, Error> {
+        let mut lease = self.writer.lease().await?;
+        let outcome = outbox::enable(&mut lease.connection, endpoint).await;
+        let enabled = self.writer.settle(lease, outcome)?;
+        self.signal.notify_one();
+        Ok(enabled)
     }
 
     /// Closes and unlocks even where the log could not be flushed: it is as good
@@ -186,5 +265,39 @@ impl Store for SqliteStore {
 
     fn close(&self) -> Pending<'_, ()> {
         Box::pin(self.close_all())
+    }
+}
+
+impl Outbox for SqliteStore {
+    fn signal(&self) -> Arc<Notify> {
+        Arc::clone(&self.signal)
+    }
+
+    fn fan_out<'a>(&'a self, subscriptions: &'a [Subscription], now: Timestamp) -> Pending<'a, u64> {
+        Box::pin(self.fan_all_out(subscriptions, now))
+    }
+
+    fn lease<'a>(&'a self, endpoint: &'a str, now: Timestamp, until: Timestamp, most: u32) -> Pending<'a, Due> {
+        Box::pin(self.lease_due(endpoint, now, until, most))
+    }
+
+    fn settle<'a>(&'a self, leased: &'a Leased, settlement: Settlement, outcome: &'a str) -> Pending<'a, bool> {
+        Box::pin(self.settle_leased(leased, settlement, outcome))
+    }
+
+    fn backlog<'a>(&'a self, endpoint: &'a str) -> Pending<'a, Backlog> {
+        Box::pin(self.read_backlog(endpoint))
+    }
+
+    fn dead<'a>(&'a self, endpoint: &'a str, after: Option<i64>, most: u32) -> Pending<'a, Vec<DeadLetter>> {
+        Box::pin(self.read_dead(endpoint, after, most))
+    }
+
+    fn resend<'a>(&'a self, endpoint: &'a str, id: Option<&'a str>, now: Timestamp) -> Pending<'a, u64> {
+        Box::pin(self.resend_dead(endpoint, id, now))
+    }
+
+    fn enable<'a>(&'a self, endpoint: &'a str) -> Pending<'a, bool> {
+        Box::pin(self.enable_endpoint(endpoint))
     }
 }

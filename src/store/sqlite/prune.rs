@@ -41,8 +41,20 @@ const AUDIT: &str = "
                           WHERE w.name = a.wave AND g.rules = a.rules AND g.attempt = a.attempt)
         LIMIT ?2)";
 
+/// Messages that somebody still waits for are kept a little longer.
 const MESSAGES: &str = "
-    DELETE FROM outbox WHERE sequence IN (SELECT sequence FROM outbox WHERE at < ?1 LIMIT ?2)";
+    DELETE FROM outbox WHERE sequence IN (
+        SELECT sequence FROM outbox o
+        WHERE at < ?1
+          AND (at < ?3 OR (fanned_out = 1
+                           AND NOT EXISTS (SELECT 1 FROM deliveries d
+                                           WHERE d.message = o.sequence AND d.state = 'waiting')))
+        LIMIT ?2)";
+
+/// Messages that wait are kept so long, whatever the retention: all tries take four
+/// days, or ten where each is put off by a day. What waits longer than that waits
+/// for an endpoint that is not configured any more.
+const WAITING_DAYS: NonZeroU16 = NonZeroU16::new(14).expect("14 is not zero");
 
 /// Deletes some of what is old at `now`; nothing once nothing is left.
 pub(super) async fn batch(
@@ -58,7 +70,7 @@ pub(super) async fn batch(
     let gates = delete_gates(&mut transaction, gates_before).await?;
     let evidence = delete(&mut transaction, EVIDENCE, evidence_before, GATES).await?;
     let audit = delete(&mut transaction, AUDIT, gates_before, LINES).await?;
-    let messages = delete(&mut transaction, MESSAGES, gates_before, LINES).await?;
+    let messages = delete_messages(&mut transaction, gates_before, days_before(now, WAITING_DAYS)).await?;
     transaction.commit().await.map_err(Error::when(doing))?;
     Ok(Pruned { gates, evidence, audit, messages })
 }
@@ -75,6 +87,11 @@ async fn delete(
 ) -> Result<u64, Error> {
     let done = sqlx::query(statement).bind(before).bind(most).execute(connection).await;
     Ok(done.map_err(Error::when("delete what is old"))?.rows_affected())
+}
+
+async fn delete_messages(connection: &mut SqliteConnection, before: i64, waiting_before: i64) -> Result<u64, Error> {
+    let done = sqlx::query(MESSAGES).bind(before).bind(LINES).bind(waiting_before).execute(connection).await;
+    Ok(done.map_err(Error::when("delete old messages"))?.rows_affected())
 }
 
 /// Old gates with all that hangs on them, and the waves and rule files that

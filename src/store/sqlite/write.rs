@@ -209,7 +209,7 @@ async fn put_document(
 async fn put_messages(connection: &mut SqliteConnection, offer: &Offer<'_>) -> Result<(), Error> {
     for message in &offer.change.messages {
         sqlx::query(
-            "INSERT INTO outbox (message_id, kind, at, body, next_try_at) VALUES (?1, ?2, ?3, ?4, ?3)
+            "INSERT INTO outbox (message_id, kind, at, body) VALUES (?1, ?2, ?3, ?4)
              ON CONFLICT (message_id) DO NOTHING",
         )
         .bind(&message.id)

@@ -4,5 +4,6 @@
 
 mod contract;
 mod crash;
+mod outbox;
 mod sqlite;
 mod worlds;

@@ -1,20 +1,29 @@
 //! The contract on SQLite, and what a file on a disk adds to it.
 
 use crate::store::contract;
+use crate::store::outbox;
 use crate::store::worlds;
 use sqlx::Connection;
 use sqlx::Row;
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteConnectOptions;
+use std::collections::BTreeSet;
 use std::fs;
+use std::num::NonZeroU16;
 use std::num::NonZeroU64;
 use std::path::Path;
+use std::time::Duration;
 use wavegate::rules::Digest;
 use wavegate::series::Timestamp;
+use wavegate::store::Backlog;
 use wavegate::store::Error;
+use wavegate::store::Outbox;
 use wavegate::store::Settings;
+use wavegate::store::Settlement;
 use wavegate::store::SqliteStore;
 use wavegate::store::Store;
+use wavegate::store::Subscription;
+use wavegate::wave::EventKind;
 use wavegate::wave::Verdict;
 
 const EVER: Timestamp = Timestamp::from_millis(i64::MIN);
@@ -30,6 +39,18 @@ macro_rules! on_sqlite {
     };
 }
 contract::for_every_promise!(on_sqlite);
+
+macro_rules! outbox_on_sqlite {
+    ($promise:ident) => {
+        #[tokio::test]
+        async fn $promise() {
+            let folder = tempfile::tempdir().unwrap();
+            let store = SqliteStore::open(&settings(folder.path())).await.unwrap();
+            outbox::$promise(&store).await;
+        }
+    };
+}
+outbox::for_every_promise!(outbox_on_sqlite);
 
 pub(crate) fn settings(folder: &Path) -> Settings {
     Settings { path: folder.join("a folder").join("wave gate.db"), ..Settings::default() }
@@ -213,13 +234,10 @@ async fn messages_and_audit_entries_are_kept_once_and_in_order() {
     store.commit(&[decided]).await.unwrap();
 
     let mut shell = shell(&settings).await;
-    let outbox = "SELECT message_id, kind, at, body, state, tries, next_try_at FROM outbox ORDER BY sequence";
-    let outbox: Vec<(String, String, i64, String, String, i64, i64)> =
-        sqlx::query_as(outbox).fetch_all(&mut shell).await.unwrap();
+    let outbox = "SELECT message_id, kind, at, body, fanned_out FROM outbox ORDER BY sequence";
+    let outbox: Vec<(String, String, i64, String, bool)> = sqlx::query_as(outbox).fetch_all(&mut shell).await.unwrap();
     let noon = worlds::NOON.as_millis();
-    let line = |id: &str, kind: &str, body: &str| {
-        (id.to_owned(), kind.to_owned(), noon, body.to_owned(), "waiting".to_owned(), 0, noon)
-    };
+    let line = |id: &str, kind: &str, body: &str| (id.to_owned(), kind.to_owned(), noon, body.to_owned(), false);
     assert_eq!(
         outbox,
         [line("msg_w_1_1", "wave.opened", r#"{"type":"wave.opened"}"#), line("msg_w_1_final", "wave.failed", "{}")]
@@ -265,7 +283,7 @@ async fn a_full_database_refuses_writes_serves_reads_and_recovers() {
     }
 
     // Space that is free again is used again.
-    let year = std::time::Duration::from_hours(24 * 400);
+    let year = Duration::from_hours(24 * 400);
     assert_eq!(store.prune(kept.last().unwrap().gate.revised_at + year + year).await.unwrap().gates, 1);
     store.probe().await.unwrap();
     kept.push(worlds::next_look(kept.last().unwrap()));
@@ -298,4 +316,25 @@ async fn a_commit_that_nobody_waits_for_is_whole_or_absent() {
         store.commit(&batch).await.unwrap();
         assert_eq!(store.wave(&batch[0].wave).await.unwrap(), Some(worlds::stored(&batch)));
     }
+}
+
+#[tokio::test]
+async fn messages_that_wait_outlive_a_short_retention_until_their_tries_are_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut settings = settings(folder.path());
+    settings.retention.gates_days = NonZeroU16::new(1).unwrap();
+    let store = SqliteStore::open(&settings).await.unwrap();
+    let (noon, day) = (worlds::NOON, Duration::from_hours(24));
+    store.commit(&[worlds::opening("new"), worlds::opening("taken"), worlds::opening("waiting")]).await.unwrap();
+    assert_eq!(store.prune(noon + day * 2).await.unwrap().messages, 0, "nobody had a chance to send them");
+    let all = Subscription { endpoint: "a".to_owned(), kinds: BTreeSet::from([EventKind::Opened]) };
+    store.fan_out(&[all], noon).await.unwrap();
+    let leased = store.lease("a", noon, noon, 9).await.unwrap().leased;
+    store.settle(&leased[0], Settlement::Dead, "status 500").await.unwrap();
+    store.settle(&leased[1], Settlement::Delivered, "status 200").await.unwrap();
+
+    assert_eq!(store.prune(noon + day * 13).await.unwrap().messages, 2);
+    assert_eq!(store.backlog("a").await.unwrap(), Backlog { disabled: None, waiting: 1, dead: 0 });
+    assert_eq!(store.prune(noon + day * 15).await.unwrap().messages, 1);
+    assert_eq!(store.backlog("a").await.unwrap(), Backlog::default());
 }
