@@ -236,16 +236,16 @@ impl Stage {
 
 /// The configuration that is loaded, written into `folder` with the rules.
 fn configure(folder: &Path, town: &Town, receiver: &Receiver) -> anyhow::Result<Config> {
-    let _ = receiver;
     let rules = folder.join("rules");
     std::fs::create_dir(&rules)?;
     std::fs::write(rules.join("shop.yaml"), RULES)?;
     let file = folder.join("wavegate.toml");
     let settings = format!(
         "listen = \"127.0.0.1:0\"\nrules_dir = {rules:?}\n\n[log]\nlevel = \"error\"\n\n[store]\npath = {:?}\n\n\
-         [sources.shop.scrape]\ninterval = \"1s\"\n{}",
+         [sources.shop.scrape]\ninterval = \"1s\"\n{}\n{}",
         folder.join("wavegate.db"),
-        town.targets()
+        town.targets(),
+        receiver.endpoint(folder)?
     );
     std::fs::write(&file, settings)?;
     Ok(Config::load(&Inputs { file: Some(file), ..Inputs::default() })?)

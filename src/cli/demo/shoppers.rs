@@ -7,6 +7,7 @@ use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use tokio::time::MissedTickBehavior;
 
 /// Shoppers of one instance: each waits for its answer before it asks again, so a slow
@@ -14,6 +15,9 @@ use tokio::time::MissedTickBehavior;
 const SHOPPERS: u64 = 3;
 /// How often one of them asks: 300 requests a second an instance, 600 a cohort of two.
 const EVERY: Duration = Duration::from_millis(10);
+
+/// Moments within [`EVERY`] at which a shopper may begin, in microseconds.
+const PHASES_US: u64 = 10_000;
 
 /// Requests that were answered, whatever with.
 pub(super) type Served = Arc<AtomicU64>;
@@ -26,7 +30,9 @@ pub(super) fn send(client: &reqwest::Client, instance: SocketAddr, tasks: &mut J
         tasks.spawn(async move {
             // Every instance sees baskets of its own.
             let mut basket = mixed(u64::from(instance.port()) << 8 | shopper);
-            let mut ticks = tokio::time::interval(EVERY);
+            // Nor do all ask at the same moment, or some would always be served last.
+            let phase = Duration::from_micros(basket % PHASES_US);
+            let mut ticks = tokio::time::interval_at(Instant::now() + phase, EVERY);
             ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
             loop {
                 ticks.tick().await;

@@ -1,0 +1,43 @@
+//! The tour that a new user takes first, as a process: both verdicts, for the reason
+//! that was built in, and a webhook that somebody else's library calls genuine.
+
+use crate::support::daemon::run;
+use serde_json::Value;
+use standardwebhooks::Webhook;
+
+/// Verified without the clock: a busy machine may take longer than a library's tolerance.
+#[track_caller]
+fn verified(webhook: &Value) {
+    let text = |key: &str| webhook[key].as_str().expect("text");
+    let headers = ["id", "timestamp", "signature"]
+        .map(|name| (format!("webhook-{name}").parse().expect("a name"), text(name).parse().expect("a value")));
+    let verifier = Webhook::new(text("secret")).expect("a secret");
+    verifier
+        .verify_ignoring_timestamp(text("body").as_bytes(), &headers.into_iter().collect())
+        .expect("a genuine signature");
+}
+
+#[test]
+fn the_bad_wave_fails_for_its_errors_the_good_one_passes_and_the_webhook_is_genuine() {
+    let ended = run(["demo", "--once", "--format", "json"]);
+    assert_eq!(ended.code, Some(0), "{}\n{}", ended.err, ended.out);
+    let outcome: Value = serde_json::from_str(&ended.out).expect("one object");
+    assert_eq!(outcome["as_promised"], true);
+
+    let [bad, good] = ["bad", "good"].map(|wave| {
+        let waves = outcome["waves"].as_array().expect("waves");
+        waves.iter().find(|document| document["wave_id"] == wave).expect("both").clone()
+    });
+    assert_eq!((&bad["verdict"], &good["verdict"]), (&"fail".into(), &"pass".into()));
+    let check = |name: &str| {
+        let checks = bad["gates"][0]["checks"].as_array().expect("checks");
+        checks.iter().find(|check| check["name"] == name).expect("it is there").clone()
+    };
+    assert_eq!(check("errors")["outcome"], "fail");
+    assert_ne!(check("latency")["outcome"], "fail");
+
+    verified(&outcome["webhook"]);
+    let event: Value = serde_json::from_str(outcome["webhook"]["body"].as_str().expect("text")).expect("JSON");
+    assert_eq!((&event["type"], &event["data"]["wave_id"]), (&"wave.failed".into(), &"bad".into()));
+    assert!(ended.err.contains("wave good: pass decided"), "{}", ended.err);
+}
