@@ -6,6 +6,7 @@
 
 mod error;
 pub mod gather;
+mod memory;
 pub mod prometheus;
 pub mod scrape;
 
