@@ -7,6 +7,7 @@
 mod error;
 pub mod gather;
 mod memory;
+pub mod probe;
 pub mod prometheus;
 pub mod scrape;
 

@@ -30,6 +30,7 @@ use wavegate::sources;
 use wavegate::sources::Answer;
 use wavegate::sources::Grid;
 use wavegate::sources::Source;
+use wavegate::sources::probe::Prober;
 use wavegate::store;
 use wavegate::store::Change;
 use wavegate::store::Pruned;
@@ -303,17 +304,19 @@ impl World {
         let settings = store::Settings { path: folder.path().join("wavegate.db"), ..store::Settings::default() };
         let inner = standing(SqliteStore::open(&settings)).await.unwrap();
         let store = Arc::new(Fickle { inner, full: Mutex::new(false), refused: Mutex::new(None) });
+        let metrics = Arc::new(Metrics::new());
         let parts = Parts {
             clock,
             store: Arc::<Fickle>::clone(&store),
             sources: BTreeMap::from([("fake".to_owned(), Arc::<Fake>::clone(&source) as Arc<dyn Source>)]),
+            prober: Arc::new(Prober::new(move || clock.now(), Arc::clone(&metrics))),
             book: book(),
             settings: wavegate::engine::Settings {
                 max_open_gates: NonZeroUsize::new(sizes.max_open_gates).unwrap(),
                 concurrency: NonZeroUsize::new(sizes.concurrency).unwrap(),
                 reopen_after: Duration::from_hours(1),
             },
-            metrics: Arc::new(Metrics::new()),
+            metrics,
         };
         let (engine, handle) = Engine::start(parts).await.unwrap();
         let drain = CancellationToken::new();
