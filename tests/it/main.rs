@@ -12,6 +12,7 @@ mod gather;
 mod judge;
 mod layers;
 mod past;
+mod probe;
 mod prometheus;
 mod properties;
 mod reference;

@@ -7,7 +7,9 @@
 //!
 //! A moment at which neither URL gave an HTTP answer says nothing about the canary:
 //! our own network, name server or file descriptors may be to blame. It is a gap,
-//! which coverage shows, and not one failure of each cohort, which would be equal.
+//! which coverage shows, and not one failure of each cohort, which would be equal. So
+//! are the moments at which a baseline that is gone does not answer: next to it every
+//! canary is good.
 //!
 //! Memory lives with the process. After a restart what was requested before is
 //! missing, and coverage shows that too.
@@ -118,7 +120,7 @@ impl Prober {
         let client = tasks.client(probe)?;
         let labels = [("probe".to_owned(), probe.key())].into_iter().collect();
         let subject = format!("probe of {} and {}", probe.canary, probe.baseline);
-        let memory = Shared::new(Memory::new(subject, "had no answer from either", labels, BOUNDS));
+        let memory = Shared::new(Memory::new(subject, "compared nothing", labels, BOUNDS));
         wanted.insert(probe.clone(), Entry { memory: memory.clone(), until });
         let round = Round::new(probe.clone(), client, memory, Arc::clone(&self.now), Arc::clone(&self.metrics));
         tasks.running.spawn(run::run(round, Arc::clone(&self.wanted)));

@@ -64,6 +64,15 @@ pub(crate) fn errors(name: &str) -> BookEntry {
     ))
 }
 
+/// A probe of addresses at which nobody listens, after `checks`.
+fn probed(name: &str, checks: &str) -> BookEntry {
+    entry(&format!(
+        "version: 1\nname: {name}\nschedule: {{ interval: 15s, warmup: 30s, min_duration: 2m, deadline: 10m }}\n\
+         checks:\n{checks}  - name: journey\n    \
+         probe: {{ canary: 'http://127.0.0.1:1/new', baseline: 'http://127.0.0.1:1/old' }}\n"
+    ))
+}
+
 fn entry(text: &str) -> BookEntry {
     let parsed = rules::parse("test.yaml", text).unwrap_or_else(|faults| panic!("{}", rules::render(&faults, text)));
     BookEntry { rules: parsed.rules, text: text.to_owned() }
@@ -287,7 +296,9 @@ pub(crate) struct World {
 }
 
 pub(crate) fn book() -> RuleBook {
-    RuleBook::of([queue("checkout"), queue("payments"), errors("errors")])
+    let depth = "  - name: queue\n    threshold: queue_depth\n    max: 10\n    \
+        match: { canary: 'wave_id=\"$wave\"' }\n";
+    RuleBook::of([queue("checkout"), queue("payments"), errors("errors"), probed("probed", ""), probed("mixed", depth)])
 }
 
 impl World {
