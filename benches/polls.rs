@@ -56,6 +56,7 @@ use wavegate::sources::Answer;
 use wavegate::sources::Grid;
 use wavegate::sources::Pending;
 use wavegate::sources::Source;
+use wavegate::sources::probe::Prober;
 use wavegate::store::Change;
 use wavegate::store::SqliteStore;
 use wavegate::store::Store;
@@ -224,6 +225,7 @@ async fn start_wavegate(folder: &std::path::Path) -> SocketAddr {
         clock,
         store: Arc::new(store),
         sources: BTreeMap::from([("main".to_owned(), Arc::new(Silent) as Arc<dyn Source>)]),
+        prober: Arc::new(Prober::new(move || clock.now(), Arc::clone(&metrics))),
         book: RuleBook::of([entry]),
         settings: config.engine.clone(),
         metrics: Arc::clone(&metrics),

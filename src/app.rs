@@ -13,6 +13,7 @@ use crate::engine::RuleBook;
 use crate::http;
 use crate::rules;
 use crate::sources::Source;
+use crate::sources::probe::Prober;
 use crate::sources::prometheus;
 use crate::sources::prometheus::Endpoint;
 use crate::sources::prometheus::Prometheus;
@@ -107,6 +108,7 @@ impl Daemon {
             clock,
             store: Arc::clone(&store),
             sources,
+            prober: Arc::new(Prober::new(move || clock.now(), Arc::clone(&metrics))),
             book,
             settings: config.engine.clone(),
             metrics: Arc::clone(&metrics),

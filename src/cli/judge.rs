@@ -60,6 +60,8 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> Result<u8, Failure> {
     let config = Config::load(&Inputs::of_process(arguments.config.clone(), Vec::new())).map_err(refused)?;
     let rules = rule_file(arguments)?;
+    // Before a source is looked for, which such rules may not need.
+    engine::has_past(&rules).map_err(refused)?;
     let now = Clock::System.now();
     let at = instant("--at", arguments.at.as_deref())?.unwrap_or(now);
     let start = instant("--start", arguments.start.as_deref())?.unwrap_or(at - rules.schedule.deadline);

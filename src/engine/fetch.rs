@@ -13,10 +13,13 @@ use crate::series::Timestamp;
 use crate::sources;
 use crate::sources::Source;
 use crate::sources::gather;
+use crate::sources::probe::Prober;
 use crate::store::Change;
 use crate::wave::Event;
 use crate::wave::Gate;
 use crate::wave::WaveId;
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// What a fetch brought.
@@ -33,21 +36,48 @@ pub(super) enum Brought {
     Evidence(Vec<IntervalEvidence>),
 }
 
-/// Asks the source for what the gate wants.
+/// Whom the gate asks; `None` where it names nobody and has but probes.
+pub(super) fn source_of(
+    sources: &BTreeMap<String, Arc<dyn Source>>,
+    entry: &BookEntry,
+) -> Result<Option<Arc<dyn Source>>, sources::Error> {
+    let named = match &entry.rules.source {
+        Some(name) => sources.get(name),
+        None if entry.rules.checks.iter().all(|check| check.probe.is_some()) => return Ok(None),
+        None => sources.values().next().filter(|_| sources.len() == 1),
+    };
+    named.cloned().map(Some).ok_or_else(|| sources::Error::NotConfigured {
+        name: entry.rules.source.clone().unwrap_or_default(),
+        known: sources.keys().cloned().collect::<Vec<_>>().join(", "),
+    })
+}
+
+/// Asks for what the gate wants; its probes go on, or begin.
 pub(super) async fn bring(
-    source: &dyn Source,
+    source: Option<&dyn Source>,
+    prober: &Prober,
     entry: &BookEntry,
     wave: &WaveId,
     gate: &Gate,
     wanted: Wanted,
 ) -> Result<Brought, sources::Error> {
+    let rules = &entry.rules;
     let bindings = Bindings { wave: wave.as_str(), baseline: gate.baseline.as_deref() };
+    let interval = gate.timing.map_or(rules.schedule.interval, |timing| timing.interval);
+    for probe in rules.checks.iter().filter_map(|check| check.probe.as_ref()) {
+        // From its start to its first look a gate also waits for samples to arrive.
+        prober.want(probe, interval + rules.schedule.settle)?;
+    }
     match (wanted, &gate.timing) {
         (Wanted::Evidence(windows), Some(timing)) => {
-            let request = advance::request(&entry.rules, &bindings, timing, &windows);
-            gather::evidence(source, &request).await.map(Brought::Evidence)
+            let request = advance::request(rules, &bindings, timing, &windows);
+            let sources = gather::Sources { named: source, prober: Some(prober) };
+            gather::evidence(sources, &request).await.map(Brought::Evidence)
         }
-        _ => gather::survey(source, &entry.rules, &bindings, gate.start).await.map(Brought::Scrape),
+        _ => match source {
+            Some(source) => gather::survey(source, rules, &bindings, gate.start).await.map(Brought::Scrape),
+            None => Ok(Brought::Scrape(None)),
+        },
     }
 }
 

@@ -37,6 +37,7 @@ pub use handle::Refusal;
 pub use handle::Word;
 pub use past::JudgedPast;
 pub use past::Past;
+pub use past::has_past;
 pub use past::judge_past;
 pub use run::Engine;
 pub use run::Parts;

@@ -68,6 +68,7 @@ pub async fn judge_past(
         deadline: None,
     };
     let gate = wave::attempt(&asked, 1, past.start);
+    has_past(rules)?;
     usable(rules, &gate, past.start)?;
     let wave = Wave { id: past.wave.clone(), rollout: None, gates: vec![gate] };
     let mut judging = Judging { rules, document: wire::gate_document(&wave, &wave.gates[0]), wave };
@@ -79,6 +80,19 @@ pub async fn judge_past(
     // A step changes gates and never takes one away.
     let gate = &wave.gates[0];
     Ok(JudgedPast { document, verdict: gate.verdict, looks: gate.judged, outage })
+}
+
+/// Refuses rules that can be judged only while the wave goes on.
+///
+/// # Errors
+/// A check is a probe: nobody requested anything for it then.
+pub fn has_past(rules: &RuleFile) -> Result<(), Refusal> {
+    let Some(check) = rules.checks.iter().find(|check| check.probe.is_some()) else { return Ok(()) };
+    let message = format!(
+        "`{}` is a probe, which makes its requests while the wave goes on and has no past: only `serve` can judge it",
+        check.name
+    );
+    Err(Refusal::Unusable { pointer: "/rules".to_owned(), message })
 }
 
 /// The one gate on its way.
@@ -108,7 +122,7 @@ impl Judging<'_> {
             let upto = last.min(state.judged() + WINDOWS_MAX);
             let windows: Vec<Window> = (first..=upto).map(|index| timing.window(index)).collect();
             let request = advance::request(rules, &bindings, &timing, &windows);
-            let evidence = gather::evidence(source, &request).await?;
+            let evidence = gather::evidence(gather::Sources::only(source), &request).await?;
             let Advanced { wave, state: next, changes } = advance(&self.wave, rules, &state, evidence);
             if next.judged() < first {
                 break;

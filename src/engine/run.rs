@@ -14,6 +14,7 @@ use crate::engine::clock::Clock;
 use crate::engine::fetch::Fetched;
 use crate::engine::fetch::bring;
 use crate::engine::fetch::digest;
+use crate::engine::fetch::source_of;
 use crate::engine::handle::Command;
 use crate::engine::handle::Handle;
 use crate::engine::handle::Readiness;
@@ -23,6 +24,7 @@ use crate::rules::RulesName;
 use crate::series::Timestamp;
 use crate::sources;
 use crate::sources::Source;
+use crate::sources::probe::Prober;
 use crate::store;
 use crate::store::Change;
 use crate::store::Store;
@@ -70,6 +72,8 @@ pub struct Parts {
     pub store: Arc<dyn Store>,
     /// By name.
     pub sources: BTreeMap<String, Arc<dyn Source>>,
+    /// Requests what probes ask for.
+    pub prober: Arc<Prober>,
     /// The rule files in force.
     pub book: RuleBook,
     /// Limits.
@@ -225,14 +229,15 @@ impl Engine {
         let entry = Arc::clone(&own.entry);
         let source = self.source_of(&entry);
         let (wave, rules, attempt) = (id.clone(), rules.clone(), gate.attempt);
-        let metrics = Arc::clone(&self.parts.metrics);
+        let (metrics, prober) = (Arc::clone(&self.parts.metrics), Arc::clone(&self.parts.prober));
         self.fetches.spawn(async move {
             let brought = match source {
                 Ok(source) => {
                     let begun = Instant::now();
-                    let brought = bring(&*source, &entry, &wave, &gate, wanted).await;
+                    let brought = bring(source.as_deref(), &prober, &entry, &wave, &gate, wanted).await;
                     let outcome = brought.as_ref().map_or_else(sources::Error::code, |_| "ok");
-                    metrics.source_answered(source.name(), outcome, begun.elapsed());
+                    let name = source.as_deref().unwrap_or(&*prober).name();
+                    metrics.source_answered(name, outcome, begun.elapsed());
                     brought
                 }
                 Err(error) => Err(error),
@@ -241,16 +246,8 @@ impl Engine {
         });
     }
 
-    pub(super) fn source_of(&self, entry: &BookEntry) -> Result<Arc<dyn Source>, sources::Error> {
-        let sources = &self.parts.sources;
-        let named = match &entry.rules.source {
-            Some(name) => sources.get(name),
-            None => sources.values().next().filter(|_| sources.len() == 1),
-        };
-        named.cloned().ok_or_else(|| sources::Error::NotConfigured {
-            name: entry.rules.source.clone().unwrap_or_default(),
-            known: sources.keys().cloned().collect::<Vec<_>>().join(", "),
-        })
+    pub(super) fn source_of(&self, entry: &BookEntry) -> Result<Option<Arc<dyn Source>>, sources::Error> {
+        source_of(&self.parts.sources, entry)
     }
 
     /// Judges what came back, commits it all at once, and shows it.

@@ -6,6 +6,7 @@ use crate::rules::Check;
 use crate::rules::CheckKind;
 use crate::rules::GaugeTest;
 use crate::rules::OnFail;
+use crate::rules::RulesName;
 use crate::rules::Schedule;
 use crate::rules::margin;
 use crate::rules::margin::Scale;
@@ -13,6 +14,7 @@ use crate::rules::parse::differ;
 use crate::rules::parse::matchers;
 use crate::rules::parse::required;
 use crate::rules::parse::word_name;
+use crate::rules::probe;
 use crate::rules::query::Cohorts;
 use crate::rules::query::GaugeQuery;
 use crate::rules::query::PromQl;
@@ -40,6 +42,7 @@ const KINDS: &[(&str, &[&str])] = &[
     ("histogram", &["worse", "tolerance", "pass_within", "weight"]),
     ("gauge", &["worse", "tolerance", "pass_within", "weight", "test"]),
     ("threshold", &["max", "min", "breach"]),
+    ("probe", &["errors", "latency", "weight"]),
 ];
 
 const KEYS: &[&str] = &[
@@ -48,6 +51,9 @@ const KEYS: &[&str] = &[
     "histogram",
     "gauge",
     "threshold",
+    "probe",
+    "errors",
+    "latency",
     "worse",
     "tolerance",
     "pass_within",
@@ -75,32 +81,68 @@ pub(super) fn checks(reader: &mut Reader<'_>, entry: Entry<'_>, file: &Cohorts, 
     }
     let mut names: Vec<(String, usize)> = Vec::new();
     let mut checks = Vec::new();
+    let mut unread = 0;
     for node in nodes {
-        let Some(table) = reader.table(node, "a check", KEYS) else { continue };
-        let name = name(reader, &table, &mut names);
-        let cohorts = table.get("match").map(|entry| matched(reader, entry, &table, file));
-        let kind = kind(reader, &table, schedule);
-        let words = [("fail", OnFail::Fail), ("pause", OnFail::Pause), ("report", OnFail::Report)];
-        let on_fail = table.get("on_fail").and_then(|entry| reader.word(entry, &words)).unwrap_or(OnFail::Fail);
-        if let (Some(name), Some(kind)) = (name, kind) {
-            checks.push(Check { name, kind, on_fail, cohorts: cohorts.flatten() });
+        let before = checks.len();
+        if let Some(table) = reader.table(node, "a check", KEYS) {
+            checks.extend(of_table(reader, &table, &mut names, file, schedule));
         }
+        unread += usize::from(before == checks.len());
     }
-    if checks.len() == nodes.len() && !checks.iter().any(Check::counts) {
+    if unread == 0 && !checks.iter().any(Check::counts) {
         let message = "every check is only reported, so the gate could never pass".to_owned();
         reader.error(entry.key_spot, "nothing_counts", message, "give one check `on_fail: fail` or `on_fail: pause`");
     }
     checks
 }
 
+/// One check; two of a probe; none where it cannot be read.
+fn of_table(
+    reader: &mut Reader<'_>,
+    table: &Table<'_>,
+    names: &mut Vec<(String, usize)>,
+    file: &Cohorts,
+    schedule: &Schedule,
+) -> Vec<Check> {
+    let name = name(reader, table, names);
+    let query = query(reader, table);
+    let words = [("fail", OnFail::Fail), ("pause", OnFail::Pause), ("report", OnFail::Report)];
+    let on_fail = table.get("on_fail").and_then(|entry| reader.word(entry, &words)).unwrap_or(OnFail::Fail);
+    if let Some(query) = query.filter(|query| query.key == "probe") {
+        let probed = probe::probe(reader, table, query, schedule);
+        let (Some(name), Some((probe, kinds))) = (name, probed) else { return Vec::new() };
+        let check = |(suffix, kind)| Check {
+            name: format!("{name}{suffix}"),
+            kind,
+            on_fail,
+            cohorts: Some(probe.cohorts()),
+            probe: Some(probe.clone()),
+        };
+        return probe::SUFFIXES.into_iter().zip(kinds).map(check).collect();
+    }
+    let cohorts = table.get("match").map(|entry| matched(reader, entry, table, file));
+    let kind = query.and_then(|query| kind(reader, table, query, schedule));
+    let (Some(name), Some(kind)) = (name, kind) else { return Vec::new() };
+    vec![Check { name, kind, on_fail, cohorts: cohorts.flatten(), probe: None }]
+}
+
 fn name(reader: &mut Reader<'_>, table: &Table<'_>, names: &mut Vec<(String, usize)>) -> Option<String> {
     let entry = required(reader, table, "name", "name the check: `name: errors`")?;
     let name = word_name(reader, entry)?;
-    if let Some((_, line)) = names.iter().find(|(other, _)| *other == name) {
-        let help = format!("the check in line {line} has it already: find another");
-        reader.error(entry.node.spot, "duplicate_name", format!("two checks are called `{name}`"), help);
+    let line = entry.node.spot.line;
+    let suffixes: &[&str] = if table.get("probe").is_some() { &probe::SUFFIXES } else { &[""] };
+    for suffix in suffixes {
+        let full = format!("{name}{suffix}");
+        if RulesName::new(&full).is_none() {
+            let message = format!("a probe is judged as {}, which is too long for a name", quote(&full));
+            reader.error(entry.node.spot, "bad_name", message, "find a shorter one");
+        }
+        if let Some((_, line)) = names.iter().find(|(other, _)| *other == full) {
+            let help = format!("the check in line {line} has it already: find another");
+            reader.error(entry.node.spot, "duplicate_name", format!("two checks are called `{full}`"), help);
+        }
+        names.push((full, line));
     }
-    names.push((name.clone(), entry.node.spot.line));
     Some(name)
 }
 
@@ -122,7 +164,8 @@ fn matched(reader: &mut Reader<'_>, entry: Entry<'_>, check: &Table<'_>, file: &
     Some(Cohorts { canary: canary?, baseline, instance: file.instance.clone() })
 }
 
-fn kind(reader: &mut Reader<'_>, table: &Table<'_>, schedule: &Schedule) -> Option<CheckKind> {
+/// The key that says what the check is, with what it looks at.
+fn query<'n>(reader: &mut Reader<'_>, table: &Table<'n>) -> Option<Entry<'n>> {
     let kinds: Vec<&str> = KINDS.iter().map(|(kind, _)| *kind).collect();
     let mut found = table.entries().iter().filter(|entry| kinds.contains(&entry.key));
     let Some(query) = found.next().copied() else {
@@ -135,6 +178,10 @@ fn kind(reader: &mut Reader<'_>, table: &Table<'_>, schedule: &Schedule) -> Opti
         reader.error(second.key_spot, "two_kinds", message, "make two checks of it");
     }
     misplaced(reader, table, query.key);
+    Some(query)
+}
+
+fn kind(reader: &mut Reader<'_>, table: &Table<'_>, query: Entry<'_>, schedule: &Schedule) -> Option<CheckKind> {
     match query.key {
         "ratio" => ratio(reader, table, query),
         "histogram" => histogram(reader, table, query),
@@ -148,6 +195,11 @@ fn misplaced(reader: &mut Reader<'_>, table: &Table<'_>, kind: &str) {
     let common = ["name", "match", "on_fail"];
     let allowed = KINDS.iter().find(|(name, _)| *name == kind).map_or(&[][..], |(_, keys)| keys);
     for entry in table.entries() {
+        if kind == "probe" && entry.key == "match" {
+            let message = "a `probe` check has no `match`".to_owned();
+            reader.error(entry.key_spot, "misplaced_key", message, "its cohorts are the two addresses");
+            continue;
+        }
         let is_kind = KINDS.iter().any(|(name, _)| *name == entry.key);
         if is_kind || common.contains(&entry.key) || allowed.contains(&entry.key) {
             continue;
@@ -161,8 +213,8 @@ fn misplaced(reader: &mut Reader<'_>, table: &Table<'_>, kind: &str) {
 }
 
 fn ratio(reader: &mut Reader<'_>, table: &Table<'_>, query: Entry<'_>) -> Option<CheckKind> {
-    let policy = margin::policy(reader, table, Scale::Ratio);
-    let floor = margin::floor(reader, table, policy.worse);
+    let policy = margin::policy(reader, table, Scale::Ratio, None);
+    let floor = margin::floor(reader, table, policy.worse, margin::FLOOR);
     let counters = reader.table(query.node, "`ratio`", &["bad", "total"])?;
     let bad = required(reader, &counters, "bad", "name the counter of bad events");
     let bad = bad.and_then(|entry| queried(reader, entry, Selector::parse));
@@ -172,7 +224,7 @@ fn ratio(reader: &mut Reader<'_>, table: &Table<'_>, query: Entry<'_>) -> Option
 }
 
 fn histogram(reader: &mut Reader<'_>, table: &Table<'_>, query: Entry<'_>) -> Option<CheckKind> {
-    let policy = margin::policy(reader, table, Scale::Histogram);
+    let policy = margin::policy(reader, table, Scale::Histogram, None);
     let metric = queried(reader, query, Selector::parse)?;
     if let Some(base) = metric.metric().strip_suffix("_bucket") {
         let message = format!("`{}` is one part of the histogram", metric.metric());
@@ -188,7 +240,7 @@ fn histogram(reader: &mut Reader<'_>, table: &Table<'_>, query: Entry<'_>) -> Op
 }
 
 fn gauge(reader: &mut Reader<'_>, table: &Table<'_>, entry: Entry<'_>, schedule: &Schedule) -> Option<CheckKind> {
-    let policy = margin::policy(reader, table, Scale::Gauge);
+    let policy = margin::policy(reader, table, Scale::Gauge, None);
     let words = [("mann_whitney", GaugeTest::MannWhitney)];
     let test = table.get("test").and_then(|entry| reader.word(entry, &words)).unwrap_or(GaugeTest::Default);
     let query = queried(reader, entry, GaugeQuery::parse)?;

@@ -3,6 +3,7 @@
 //! There is no way to make one but [`crate::rules::parse()`], so nobody right of
 //! here asks again whether a rule makes sense.
 
+use crate::rules::Probe;
 use crate::rules::query::Cohorts;
 use crate::rules::query::GaugeQuery;
 use crate::rules::query::PromQl;
@@ -132,6 +133,8 @@ pub struct Check {
     pub on_fail: OnFail,
     /// Cohorts of this check alone, in place of the file's.
     pub cohorts: Option<Cohorts>,
+    /// What must be requested for there to be evidence; `None` where a source has it.
+    pub probe: Option<Probe>,
 }
 
 impl Check {

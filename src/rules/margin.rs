@@ -22,15 +22,14 @@ pub(super) enum Scale {
 const WEIGHTS: (f64, f64) = (0.001, 1000.0);
 
 /// A ratio below this is good enough, whatever the baseline's.
-const FLOOR: f64 = 0.001;
+pub(super) const FLOOR: f64 = 0.001;
 
 /// The file's words for a margin.
 struct Words {
     unit: Unit,
     /// No change.
     zero: f64,
-    tolerance: f64,
-    pass_within: f64,
+    margins: Margins,
     /// The largest margin that means something.
     most: f64,
     help: &'static str,
@@ -42,16 +41,14 @@ impl Scale {
             Self::Ratio => Words {
                 unit: Unit::Factor,
                 zero: 1.0,
-                tolerance: 1.25,
-                pass_within: 2.0,
+                margins: Margins { tolerance: 1.25, pass_within: 2.0 },
                 most: 1000.0,
                 help: "the margins of a ratio are factors of the rate: `1.25x`",
             },
             Self::Histogram => Words {
                 unit: Unit::Points,
                 zero: 0.0,
-                tolerance: 0.02,
-                pass_within: 0.06,
+                margins: Margins { tolerance: 0.02, pass_within: 0.06 },
                 // At 50 pp every canary request would have to be slower.
                 most: 0.499,
                 help: "the margins of a histogram are percentage points of probability over one half: `2pp`",
@@ -59,8 +56,7 @@ impl Scale {
             Self::Gauge => Words {
                 unit: Unit::Percent,
                 zero: 0.0,
-                tolerance: 0.05,
-                pass_within: 0.2,
+                margins: Margins { tolerance: 0.05, pass_within: 0.2 },
                 most: 100.0,
                 help: "the margins of a gauge are a relative change: `5%`",
             },
@@ -68,17 +64,25 @@ impl Scale {
     }
 }
 
-/// The policy that `table` states, defaults where it is silent.
-pub(super) fn policy(reader: &mut Reader<'_>, table: &Table<'_>, scale: Scale) -> Policy {
+/// Margins that stand where a file states none.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Margins {
+    pub(super) tolerance: f64,
+    pub(super) pass_within: f64,
+}
+
+/// The policy that `table` states; where it is silent `defaults`, or else those of `scale`.
+pub(super) fn policy(reader: &mut Reader<'_>, table: &Table<'_>, scale: Scale, defaults: Option<Margins>) -> Policy {
     let words = scale.words();
+    let Margins { tolerance: usual, pass_within: usually_within } = defaults.unwrap_or(words.margins);
     let ways = [("increase", Worse::Increase), ("decrease", Worse::Decrease), ("either", Worse::Either)];
     let worse = table.get("worse").and_then(|entry| reader.word(entry, &ways)).unwrap_or(Worse::Increase);
     let tolerance = margin(reader, table, "tolerance", scale, worse);
     let pass_within = margin(reader, table, "pass_within", scale, worse);
     let policy = Policy {
         worse,
-        tolerance: tolerance.map_or(words.tolerance, |(value, _)| value),
-        pass_within: pass_within.map_or(words.pass_within, |(value, _)| value),
+        tolerance: tolerance.map_or(usual, |(value, _)| value),
+        pass_within: pass_within.map_or(usually_within, |(value, _)| value),
         weight: weight(reader, table),
     };
     let spot = pass_within.or(tolerance).map(|(_, spot)| spot);
@@ -100,7 +104,7 @@ pub(super) fn policy(reader: &mut Reader<'_>, table: &Table<'_>, scale: Scale) -
         && scale != Scale::Ratio
     {
         let message = "with a tolerance of nothing, the differences that any two instances have fail waves".to_owned();
-        let help = format!("{} is the default", words.unit.text(words.tolerance));
+        let help = format!("{} is the default", words.unit.text(usual));
         reader.warning(spot, "zero_tolerance", message, help);
     }
     policy
@@ -128,7 +132,8 @@ fn margin(reader: &mut Reader<'_>, table: &Table<'_>, key: &str, scale: Scale, w
     Some((value, entry.node.spot))
 }
 
-fn weight(reader: &mut Reader<'_>, table: &Table<'_>) -> f64 {
+/// The share of the risk, 1 where the file does not say.
+pub(super) fn weight(reader: &mut Reader<'_>, table: &Table<'_>) -> f64 {
     let read = table.get("weight").and_then(|entry| {
         let help = "a weight is a plain number; 1 is the default, 2 takes twice the share of the risk";
         let weight = reader.number(entry, help)?;
@@ -142,9 +147,10 @@ fn weight(reader: &mut Reader<'_>, table: &Table<'_>) -> f64 {
     read.unwrap_or(1.0)
 }
 
-/// The floor of a ratio check. Where less is worse there is nothing for it to mean.
-pub(super) fn floor(reader: &mut Reader<'_>, table: &Table<'_>, worse: Worse) -> f64 {
-    let default = if worse == Worse::Decrease { 0.0 } else { FLOOR };
+/// The floor of a ratio check, `usual` where the file does not say. Where less is worse
+/// there is nothing for it to mean.
+pub(super) fn floor(reader: &mut Reader<'_>, table: &Table<'_>, worse: Worse, usual: f64) -> f64 {
+    let default = if worse == Worse::Decrease { 0.0 } else { usual };
     let Some(entry) = table.get("floor") else { return default };
     if worse == Worse::Decrease {
         let message = "`floor` has no meaning where a decrease is worse".to_owned();

@@ -36,6 +36,11 @@ pub(super) struct Entry<'n> {
 }
 
 impl<'n> Table<'n> {
+    /// One that is not written, at whose place stands `spot`.
+    pub(super) fn empty(spot: Spot) -> Self {
+        Self { spot, entries: Vec::new() }
+    }
+
     /// The value of `key`.
     pub(super) fn get(&self, key: &str) -> Option<Entry<'n>> {
         self.entries.iter().find(|entry| entry.key == key).copied()

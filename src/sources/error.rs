@@ -35,6 +35,14 @@ pub enum Error {
         /// What there is, comma separated.
         known: String,
     },
+    /// As many probes as there may be are under way; nothing is requested.
+    #[error("{limit} probes are under way, and that of {canary} is one more; it begins when another gate is final")]
+    TooManyProbes {
+        /// What would have been requested.
+        canary: String,
+        /// The most at a time.
+        limit: usize,
+    },
     /// A credential file could not be read, or not used; nothing was asked.
     #[error("source `{name}` cannot read its credential from {}; mount the file and let this process read it", path.display())]
     Credential {
@@ -221,7 +229,8 @@ impl Error {
     /// what a person must mend: the query, the credentials, the address.
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Unreachable { .. }
+            Self::TooManyProbes { .. }
+            | Self::Unreachable { .. }
             | Self::TimedOut { .. }
             | Self::Interrupted { .. }
             | Self::Busy { .. }
@@ -262,6 +271,7 @@ impl Error {
         match self {
             Self::NotConfigured { .. } => "not_configured",
             Self::Settings { .. } => "settings",
+            Self::TooManyProbes { .. } => "too_many_probes",
             Self::Credential { .. } => "credential",
             Self::Grid { .. } => "grid",
             Self::Unreachable { .. } => "unreachable",

@@ -6,6 +6,8 @@
 
 mod error;
 pub mod gather;
+mod memory;
+pub mod probe;
 pub mod prometheus;
 pub mod scrape;
 

@@ -33,6 +33,7 @@ pub struct Metrics {
     look_lag: Histogram,
     source_requests: Family<SourceOutcome, Counter>,
     source_seconds: Histograms<Source>,
+    probe_requests: Family<Outcome, Counter>,
     http_requests: Family<RouteStatus, Counter>,
     http_seconds: Histograms<Route>,
     commits: Family<Outcome, Counter>,
@@ -120,6 +121,7 @@ impl Metrics {
                 "How long sources took to answer",
                 Family::new_with_constructor(|| Histogram::new(SOURCE_BUCKETS)),
             ),
+            probe_requests: add(r, "probe_requests", "Requests of probes by outcome", Family::default()),
             http_requests: add(r, "http_requests", "HTTP requests answered", Family::default()),
             http_seconds: add(
                 r,
@@ -163,6 +165,11 @@ impl Metrics {
         self.source_requests.get_or_create(&labels).inc();
         let labels = Source { source: source.to_owned() };
         self.source_seconds.get_or_create(&labels).observe(took.as_secs_f64());
+    }
+
+    /// A probe's request ended: `success`, `failure` or `no_answer`.
+    pub fn probed(&self, outcome: &'static str) {
+        self.probe_requests.get_or_create(&Outcome { outcome }).inc();
     }
 
     /// A request was answered; `route` is the route's pattern, never the path.
@@ -229,6 +236,7 @@ mod tests {
         metrics.gates("analyzing", 3);
         metrics.looked("go_on", Duration::from_millis(20));
         metrics.source_answered("main", "ok", Duration::from_millis(20));
+        metrics.probed("no_answer");
         metrics.http_answered("/v1/waves", 200, Duration::from_millis(1));
         metrics.committed("ok");
         metrics.rules_reloaded(Some(3));
@@ -246,6 +254,7 @@ mod tests {
             "wavegate_look_lag_seconds_count 1",
             "wavegate_source_requests_total{source=\"main\",outcome=\"ok\"} 1",
             "wavegate_source_request_seconds_count{source=\"main\"} 1",
+            "wavegate_probe_requests_total{outcome=\"no_answer\"} 1",
             "wavegate_http_requests_total{route=\"/v1/waves\",status=\"200\"} 1",
             "wavegate_http_request_seconds_count{route=\"/v1/waves\"} 1",
             "wavegate_commits_total{outcome=\"ok\"} 1",

@@ -13,6 +13,7 @@ mod gather;
 mod judge;
 mod layers;
 mod past;
+mod probe;
 mod prometheus;
 mod properties;
 mod reference;

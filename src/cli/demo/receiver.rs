@@ -63,9 +63,10 @@ impl Receiver {
         let file = folder.join("webhook.secret");
         std::fs::write(&file, &self.secret)?;
         Ok(format!(
-            "[endpoints.demo]\nurl = \"http://{}/hook\"\nsecret_file = {file:?}\nevents = [\"wave.failed\"]\n\
+            "[endpoints.demo]\nurl = \"http://{}/hook\"\nsecret_file = '{}'\nevents = [\"wave.failed\"]\n\
              allow_private = true\n",
-            self.address
+            self.address,
+            file.display()
         ))
     }
 

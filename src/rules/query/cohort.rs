@@ -80,6 +80,16 @@ impl Matchers {
         Ok(template)
     }
 
+    /// Each label with just its value, in which no `$` stands.
+    pub(in crate::rules) fn equal(pairs: &[(&str, &str)]) -> Self {
+        let matcher = |&(label, value): &(&str, &str)| Matcher {
+            label: label.to_owned(),
+            op: MatchOp::Equal,
+            value: value.to_owned(),
+        };
+        Self(pairs.iter().map(matcher).collect())
+    }
+
     /// No matcher: everything.
     pub(in crate::rules) fn none() -> Self {
         Self(Vec::new())

@@ -31,6 +31,7 @@ use crate::sources::Source;
 use crate::sources::gather::fold::Material;
 use crate::sources::gather::plan::Plan;
 use crate::sources::gather::question::Answers;
+use crate::sources::gather::question::Question;
 use std::time::Duration;
 
 /// The span that one question covers: some hundred samples a series, so that
@@ -40,6 +41,22 @@ const SPAN_PER_QUESTION: Duration = Duration::from_mins(30);
 /// Windows that one question covers, however short they are: a server answers
 /// at most 11 000 points of a grid.
 const WINDOWS_PER_QUESTION: usize = 1000;
+
+/// Who answers a gate's questions.
+#[derive(Clone, Copy)]
+pub struct Sources<'a> {
+    /// Whom the gate names; `None` where nothing is asked but of probes.
+    pub named: Option<&'a dyn Source>,
+    /// Who answers for probes; `None` where none can run.
+    pub prober: Option<&'a dyn Source>,
+}
+
+impl<'a> Sources<'a> {
+    /// Those of a gate without probes.
+    pub fn only(named: &'a dyn Source) -> Self {
+        Self { named: Some(named), prober: None }
+    }
+}
 
 /// What evidence is wanted.
 #[derive(Clone, Copy, Debug)]
@@ -64,13 +81,13 @@ pub struct Request<'a> {
 /// large for the source or for its client, fewer windows are asked for at once.
 ///
 /// # Errors
-/// The first question that `source` does not answer fails the whole request.
-pub async fn evidence(source: &dyn Source, request: &Request<'_>) -> Result<Vec<IntervalEvidence>, Error> {
+/// The first question that is not answered fails the whole request.
+pub async fn evidence(sources: Sources<'_>, request: &Request<'_>) -> Result<Vec<IntervalEvidence>, Error> {
     let plans: Vec<Plan<'_>> = request.rules.checks.iter().map(|check| Plan::of(check, request)).collect();
     let mut evidence = Vec::with_capacity(request.windows.len());
     let mut runs: Vec<&[Window]> = request.windows.chunks(windows_per_question(request.interval)).rev().collect();
     while let Some(run) = runs.pop() {
-        match fold(source, &plans, run, request).await {
+        match fold(sources, &plans, run, request).await {
             Ok(more) => evidence.extend(more),
             Err(Error::TooLarge { .. } | Error::Execution { .. }) if run.len() > 1 => {
                 let (first, second) = run.split_at(run.len() / 2);
@@ -83,22 +100,51 @@ pub async fn evidence(source: &dyn Source, request: &Request<'_>) -> Result<Vec<
 }
 
 async fn fold(
-    source: &dyn Source,
+    sources: Sources<'_>,
     plans: &[Plan<'_>],
     run: &[Window],
     request: &Request<'_>,
 ) -> Result<Vec<IntervalEvidence>, Error> {
-    let samples = Answers::to(plans.iter().flat_map(|plan| plan.questions(run)), source).await?;
-    let checks: Vec<_> = plans.iter().map(|plan| Material::new(plan, run, request.began, &samples)).collect();
-    let more = Answers::to(checks.iter().flat_map(Material::questions), source).await?;
-    let checks: Vec<_> = checks.into_iter().map(|check| check.learn(&more)).collect();
+    let samples = Split::to(plans.iter().map(|plan| (plan, plan.questions(run))), sources).await?;
+    let checks: Vec<_> = plans.iter().map(|plan| Material::new(plan, run, request.began, samples.of(plan))).collect();
+    let more = Split::to(plans.iter().zip(checks.iter().map(Material::questions)), sources).await?;
+    let checks: Vec<_> = plans.iter().zip(checks).map(|(plan, check)| check.learn(more.of(plan))).collect();
 
     let one = |window: &Window| {
-        let expected = expected(*window, request.began, request.scrape);
-        let checks = checks.iter().map(|check| check.evidence(*window, expected)).collect();
-        IntervalEvidence { window: *window, checks }
+        let check = |(plan, check): (&Plan<'_>, &Material<'_>)| {
+            // A probe has a sample as often as it asks, however often the source scrapes.
+            check.evidence(*window, expected(*window, request.began, plan.every.unwrap_or(request.scrape)))
+        };
+        IntervalEvidence { window: *window, checks: plans.iter().zip(&checks).map(check).collect() }
     };
     Ok(run.iter().map(one).collect())
+}
+
+/// Answers of the source, and of the prober.
+struct Split {
+    named: Answers,
+    prober: Answers,
+}
+
+impl Split {
+    /// Puts the questions of each plan to whom they are for.
+    async fn to<'a>(
+        questions: impl Iterator<Item = (&'a Plan<'a>, Vec<Question>)>,
+        sources: Sources<'_>,
+    ) -> Result<Self, Error> {
+        let (mut named, mut prober) = (Vec::new(), Vec::new());
+        for (plan, questions) in questions {
+            let asked = if plan.every.is_some() { &mut prober } else { &mut named };
+            asked.extend(questions);
+        }
+        let named = Answers::to(named, sources.named).await?;
+        Ok(Self { named, prober: Answers::to(prober, sources.prober).await? })
+    }
+
+    /// Those that are for `plan`.
+    fn of(&self, plan: &Plan<'_>) -> &Answers {
+        if plan.every.is_some() { &self.prober } else { &self.named }
+    }
 }
 
 fn windows_per_question(interval: Duration) -> usize {

@@ -13,6 +13,7 @@ use crate::series::counter;
 use crate::series::gauge::Extreme;
 use crate::sources::gather::Request;
 use crate::sources::gather::question::Question;
+use std::time::Duration;
 
 /// `rate` over fewer scrapes than this loses windows to jitter.
 const SCRAPES_PER_RANGE: u32 = 4;
@@ -31,6 +32,8 @@ pub(super) struct Plan<'a> {
     pub(super) instance: &'a [String],
     /// The matchers of both cohorts, where they are the same.
     pub(super) same: Option<String>,
+    /// How often a probe asks; `None` of a check that the source knows about.
+    pub(super) every: Option<Duration>,
 }
 
 /// What one check asks of one cohort.
@@ -74,7 +77,13 @@ impl<'a> Plan<'a> {
         // A threshold without a baseline is judged alone; any other check is blind without one.
         let is_threshold = matches!(check.kind, CheckKind::Threshold { .. });
         let baseline = baseline.filter(|bound| bound.is_some() || !is_threshold);
-        Self { canary: ask(&canary), baseline: baseline.as_ref().map(ask), instance: &cohorts.instance, same }
+        Self {
+            canary: ask(&canary),
+            baseline: baseline.as_ref().map(ask),
+            instance: &cohorts.instance,
+            same,
+            every: check.probe.as_ref().map(|probe| probe.every),
+        }
     }
 
     /// What must be known of `run`, before anything that this leads to.

@@ -46,9 +46,17 @@ static NOTHING: Answer = Answer { series: Vec::new(), partial: None, remarks: Ve
 
 impl Answers {
     /// Puts every question once, a few at a time. The first that fails, in the
-    /// order of questions, fails all.
-    pub(super) async fn to(questions: impl IntoIterator<Item = Question>, source: &dyn Source) -> Result<Self, Error> {
+    /// order of questions, fails all. Without a question nobody is needed to answer.
+    pub(super) async fn to(
+        questions: impl IntoIterator<Item = Question>,
+        source: Option<&dyn Source>,
+    ) -> Result<Self, Error> {
         let questions: BTreeSet<Question> = questions.into_iter().collect();
+        if questions.is_empty() {
+            return Ok(Self::default());
+        }
+        let nobody = || Error::NotConfigured { name: String::new(), known: "none".to_owned() };
+        let source = source.ok_or_else(nobody)?;
         let pending: Vec<_> = questions.iter().map(|question| question.put(source)).collect();
         let answers: Vec<Answer> = futures_util::stream::iter(pending).buffered(IN_FLIGHT).try_collect().await?;
         Ok(Self(questions.into_iter().zip(answers.into_iter().map(ordered)).collect()))

@@ -26,21 +26,26 @@ const STEP_MS: u64 = 100;
 ///
 /// For each of the first checks on raw samples: the median distance of
 /// consecutive samples of its baseline, or else of its canary. Of those the
-/// longest, as a grid that is finer than a check's scrapes finds it blind.
+/// longest, as a grid that is finer than a check's scrapes finds it blind. How often
+/// probes ask is known.
 pub async fn survey(
     source: &dyn Source,
     rules: &RuleFile,
     bindings: &Bindings<'_>,
     start: Timestamp,
 ) -> Result<Option<Duration>, Error> {
-    let selectors =
-        rules.checks.iter().map(|check| selectors(check, rules, bindings)).filter(|found| !found.is_empty());
+    let selectors = rules
+        .checks
+        .iter()
+        .filter(|check| check.probe.is_none())
+        .map(|check| selectors(check, rules, bindings))
+        .filter(|found| !found.is_empty());
     let mut open: Vec<Vec<String>> = selectors.take(MAX_CHECKS).collect();
     let mut longest = None;
     while open.iter().any(|selectors| !selectors.is_empty()) {
         // The first of each, all at once; those that showed nothing ask their next.
         let asked: Vec<(Question, Vec<String>)> = open.drain(..).filter_map(|next| ask_first(next, start)).collect();
-        let answers = Answers::to(asked.iter().map(|(question, _)| question.clone()), source).await?;
+        let answers = Answers::to(asked.iter().map(|(question, _)| question.clone()), Some(source)).await?;
         for (question, rest) in asked {
             match spacing(answers.get(Some(&question))) {
                 Some(spacing) => longest = longest.max(Some(spacing)),

@@ -1,60 +1,16 @@
 //! What a body holds, with the labels of its target.
 
 use crate::series::Labels;
-use crate::series::Timestamp;
 use crate::series::exposition;
 use crate::series::exposition::Exposed;
 use crate::series::exposition::Limits;
 use crate::series::exposition::Unread;
+use crate::sources::memory::One;
+use crate::sources::memory::Read;
 use crate::sources::scrape::fetch::Body;
 use crate::sources::scrape::fetch::Failure;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-
-/// Unread lines that are named; the others are counted.
-const MAX_NAMED: usize = 3;
-
-/// What was read of one scrape.
-#[derive(Debug, Default)]
-pub(super) struct Read {
-    pub(super) samples: Vec<One>,
-    pub(super) unread: Lost,
-}
-
-/// One sample with its series.
-#[derive(Debug)]
-pub(super) struct One {
-    pub(super) labels: Labels,
-    pub(super) value: f64,
-    /// The target's own word for when it was so.
-    pub(super) at: Option<Timestamp>,
-    pub(super) line: usize,
-}
-
-/// Lines whose samples are not kept.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Lost {
-    pub(super) count: usize,
-    /// The first of them, each with its cause.
-    named: Vec<String>,
-}
-
-impl Lost {
-    /// One more, in words that begin with its line.
-    pub(super) fn add(&mut self, which: impl FnOnce() -> String) {
-        self.count = self.count.saturating_add(1);
-        if self.named.len() < MAX_NAMED {
-            self.named.push(which());
-        }
-    }
-
-    /// All of them in a sentence.
-    pub(super) fn text(&self) -> String {
-        let more = if self.count > self.named.len() { ", …" } else { "" };
-        let lines = if self.count == 1 { "line was" } else { "lines were" };
-        format!("{} {lines} not read: {}{more}", self.count, self.named.join(", "))
-    }
-}
 
 /// Reads `body` of the target with the labels `target`.
 pub(super) fn read(body: &Body, target: &Labels, max_series: usize) -> Result<Read, Failure> {

@@ -19,33 +19,21 @@
 
 mod body;
 mod fetch;
-mod memory;
 mod settings;
 mod target;
 
 pub use settings::Settings;
 pub use settings::TargetSettings;
 
-use crate::rules::query::NEEDS_PROMETHEUS;
-use crate::rules::query::QueryFault;
-use crate::rules::query::lower;
-use crate::rules::query::lower_selector;
-use crate::series::Matcher;
-use crate::series::Series;
 use crate::series::Timestamp;
 use crate::series::Window;
-use crate::series::expr::Expr;
-use crate::series::expr::Unevaluated;
 use crate::sources::Answer;
-use crate::sources::Asked;
 use crate::sources::Error;
-use crate::sources::Excess;
 use crate::sources::Grid;
 use crate::sources::Pending;
 use crate::sources::Source;
-use crate::sources::prometheus;
-use crate::sources::prometheus::off_the_reactor;
-use crate::sources::scrape::memory::Trouble;
+use crate::sources::memory::Now;
+use crate::sources::memory::Recall;
 use crate::sources::scrape::target::Target;
 use std::fmt;
 use std::sync::Arc;
@@ -53,13 +41,6 @@ use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::time::Duration;
 use tokio::task::JoinSet;
-
-/// Values that one node of a query may have at once: those of a Prometheus server
-/// that nobody configured are ten times as many, for everybody.
-const MAX_VALUES: usize = 5_000_000;
-
-/// What time it is.
-type Now = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
 /// Targets that are scraped, as a [`Source`]. Scraping ends when it is dropped.
 pub struct Scrape {
@@ -97,38 +78,6 @@ impl Scrape {
         Ok(Self { name, targets, tasks: Mutex::new(tasks) })
     }
 
-    async fn ask_raw(&self, selector: &str, window: Window) -> Result<Answer, Error> {
-        self.watch();
-        let matchers = lower_selector(selector).map_err(|fault| self.refusal(selector, &fault))?;
-        let targets = Arc::clone(&self.targets);
-        let series = off_the_reactor(move || {
-            let found = targets.iter().flat_map(|target| target.memory().select(&matchers, window));
-            let series = found.map(|stored| Series::new(stored.labels, stored.samples)).collect();
-            (series, troubles(&targets, &matchers, window))
-        });
-        let (series, troubles) = series.await;
-        Ok(answer(series, [troubles]))
-    }
-
-    async fn ask_grid(&self, query: &str, grid: Grid) -> Result<Answer, Error> {
-        self.watch();
-        let asked = || self.asked(query);
-        let expr = lower(query).map_err(|fault| self.refusal(query, &fault))?;
-        let points = prometheus::points(grid).map_err(|problem| Error::Grid { asked: asked(), problem })?;
-        let targets = Arc::clone(&self.targets);
-        let evaluated = off_the_reactor(move || {
-            let troubles = troubles_of(&targets, &expr, grid);
-            let mut select = |matchers: &[Matcher], window| {
-                targets.iter().flat_map(|target| target.memory().select(matchers, window)).collect()
-            };
-            expr.evaluate(&points, MAX_VALUES, &mut select).map(|series| answer(series, troubles))
-        });
-        evaluated.await.map_err(|unevaluated| match unevaluated {
-            Unevaluated::TooMany { limit } => Error::TooLarge { asked: asked(), excess: Excess::Samples(limit) },
-            Unevaluated::SameLabels { .. } => Error::Refused { asked: asked(), message: unevaluated.to_string() },
-        })
-    }
-
     /// A panic in a task is a bug: it is passed on to whoever asks next.
     fn watch(&self) {
         let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
@@ -139,17 +88,11 @@ impl Scrape {
         }
     }
 
-    fn refusal(&self, query: &str, fault: &QueryFault) -> Error {
-        let asked = self.asked(query);
-        if fault.code == NEEDS_PROMETHEUS {
-            Error::NeedsPrometheus { asked, problem: fault.message.clone() }
-        } else {
-            Error::Refused { asked, message: fault.message.clone() }
-        }
-    }
-
-    fn asked(&self, query: &str) -> Asked {
-        Asked { source: self.name.clone(), query: query.to_owned() }
+    /// What is kept, for questions.
+    fn recall(&self) -> Recall {
+        self.watch();
+        let memories = self.targets.iter().map(|target| target.memory.clone()).collect();
+        Recall { source: self.name.clone(), memories }
     }
 }
 
@@ -159,11 +102,11 @@ impl Source for Scrape {
     }
 
     fn raw<'a>(&'a self, selector: &'a str, window: Window) -> Pending<'a, Result<Answer, Error>> {
-        Box::pin(self.ask_raw(selector, window))
+        Box::pin(self.recall().raw(selector, window))
     }
 
     fn grid<'a>(&'a self, expr: &'a str, grid: Grid) -> Pending<'a, Result<Answer, Error>> {
-        Box::pin(self.ask_grid(expr, grid))
+        Box::pin(self.recall().grid(expr, grid))
     }
 }
 
@@ -177,27 +120,4 @@ impl fmt::Debug for Scrape {
 fn phase(interval: Duration, index: usize, targets: usize) -> Duration {
     let (index, targets) = (u32::try_from(index).unwrap_or(0), u32::try_from(targets).unwrap_or(u32::MAX));
     interval.saturating_mul(index) / targets.max(1)
-}
-
-/// What was wrong in `window` with the targets that `matchers` may mean.
-fn troubles(targets: &[Arc<Target>], matchers: &[Matcher], window: Window) -> Vec<Trouble> {
-    targets.iter().filter_map(|target| target.memory().trouble(matchers, window)).collect()
-}
-
-fn troubles_of(targets: &[Arc<Target>], expr: &Expr, grid: Grid) -> Vec<Vec<Trouble>> {
-    let window = |range: Duration| Window { from: grid.from - range, to: grid.to };
-    expr.selections().into_iter().map(|(matchers, range)| troubles(targets, matchers, window(range))).collect()
-}
-
-fn answer(mut series: Vec<Series>, troubles: impl IntoIterator<Item = Vec<Trouble>>) -> Answer {
-    series.sort_by(|a, b| a.labels().cmp(b.labels()));
-    let mut lacks: Vec<String> = Vec::new();
-    let mut remarks: Vec<String> = Vec::new();
-    for trouble in troubles.into_iter().flatten() {
-        let (to, text) = if trouble.lacks_samples { (&mut lacks, trouble.text) } else { (&mut remarks, trouble.text) };
-        if !to.contains(&text) {
-            to.push(text);
-        }
-    }
-    Answer { series, partial: (!lacks.is_empty()).then(|| lacks.join("; ")), remarks }
 }

@@ -1,21 +1,19 @@
 //! One target and the task that asks it.
 
 use crate::series::Labels;
+use crate::sources::memory::Bounds;
+use crate::sources::memory::Memory;
+use crate::sources::memory::Now;
+use crate::sources::memory::Read;
+use crate::sources::memory::Shared;
 use crate::sources::prometheus::off_the_reactor;
-use crate::sources::scrape::Now;
 use crate::sources::scrape::body;
-use crate::sources::scrape::body::Read;
 use crate::sources::scrape::fetch;
 use crate::sources::scrape::fetch::Failure;
-use crate::sources::scrape::memory::Bounds;
-use crate::sources::scrape::memory::Memory;
 use crate::sources::scrape::settings::Settings;
 use crate::sources::scrape::settings::TargetSettings;
 use reqwest::Url;
 use std::sync::Arc;
-use std::sync::Mutex;
-use std::sync::MutexGuard;
-use std::sync::PoisonError;
 use std::time::Duration;
 use tokio::time::Instant;
 use tokio::time::MissedTickBehavior;
@@ -31,7 +29,8 @@ pub(super) struct Target {
     timeout: Duration,
     max_bytes: usize,
     max_series: usize,
-    memory: Mutex<Memory>,
+    /// What is kept of it.
+    pub(super) memory: Shared,
 }
 
 impl Target {
@@ -43,21 +42,18 @@ impl Target {
             max_series: settings.max_series,
             max_samples: settings.max_samples,
         };
+        let subject = format!("target {}", labels.get("instance").unwrap_or("?"));
+        let memory = Memory::new(subject, "was not scraped", labels.clone(), bounds);
         Self {
             shown: target.url.to_string(),
             url: target.address(),
-            memory: Mutex::new(Memory::new(labels.clone(), bounds)),
+            memory: Shared::new(memory),
             labels,
             interval: settings.interval,
             timeout: settings.timeout(),
             max_bytes: settings.max_bytes,
             max_series: settings.max_series,
         }
-    }
-
-    /// What is kept of it. Whole after a panic too: each sample is put in at once.
-    pub(super) fn memory(&self) -> MutexGuard<'_, Memory> {
-        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -72,7 +68,11 @@ pub(super) async fn run(target: Arc<Target>, client: reqwest::Client, phase: Dur
         let (at, begun) = (now(), Instant::now());
         let outcome = scrape(&target, &client).await;
         let failure = outcome.as_ref().err().map(ToString::to_string);
-        let lost = target.memory().take(at, begun.elapsed(), outcome);
+        let own = [
+            ("up", if failure.is_none() { 1.0 } else { 0.0 }),
+            ("scrape_duration_seconds", begun.elapsed().as_secs_f64()),
+        ];
+        let lost = target.memory.lock().take(at, &own, outcome.map_err(|failure| failure.to_string()));
         let lost = (lost.count > 0).then(|| lost.text());
         before = Health { failure, lost }.told(&before, &target.shown);
     }

@@ -4,5 +4,6 @@
 
 mod attempts;
 mod looks;
+mod probes;
 mod trouble;
 mod world;

@@ -30,6 +30,7 @@ use wavegate::sources;
 use wavegate::sources::Answer;
 use wavegate::sources::Grid;
 use wavegate::sources::Source;
+use wavegate::sources::probe::Prober;
 use wavegate::store;
 use wavegate::store::Change;
 use wavegate::store::Pruned;
@@ -60,6 +61,15 @@ pub(crate) fn errors(name: &str) -> BookEntry {
         "version: 1\nname: {name}\nschedule: {{ interval: 15s, warmup: 5s, min_duration: 30s, deadline: 10m }}\n\
          checks:\n  - name: errors\n    ratio: {{ bad: 'e_total', total: r_total }}\n    tolerance: 1.25x\n\
          \x20   pass_within: 2x\n"
+    ))
+}
+
+/// A probe of addresses at which nobody listens, after `checks`.
+fn probed(name: &str, checks: &str) -> BookEntry {
+    entry(&format!(
+        "version: 1\nname: {name}\nschedule: {{ interval: 15s, warmup: 30s, min_duration: 2m, deadline: 10m }}\n\
+         checks:\n{checks}  - name: journey\n    \
+         probe: {{ canary: 'http://127.0.0.1:1/new', baseline: 'http://127.0.0.1:1/old' }}\n"
     ))
 }
 
@@ -286,7 +296,9 @@ pub(crate) struct World {
 }
 
 pub(crate) fn book() -> RuleBook {
-    RuleBook::of([queue("checkout"), queue("payments"), errors("errors")])
+    let depth = "  - name: queue\n    threshold: queue_depth\n    max: 10\n    \
+        match: { canary: 'wave_id=\"$wave\"' }\n";
+    RuleBook::of([queue("checkout"), queue("payments"), errors("errors"), probed("probed", ""), probed("mixed", depth)])
 }
 
 impl World {
@@ -303,17 +315,19 @@ impl World {
         let settings = store::Settings { path: folder.path().join("wavegate.db"), ..store::Settings::default() };
         let inner = standing(SqliteStore::open(&settings)).await.unwrap();
         let store = Arc::new(Fickle { inner, full: Mutex::new(false), refused: Mutex::new(None) });
+        let metrics = Arc::new(Metrics::new());
         let parts = Parts {
             clock,
             store: Arc::<Fickle>::clone(&store),
             sources: BTreeMap::from([("fake".to_owned(), Arc::<Fake>::clone(&source) as Arc<dyn Source>)]),
+            prober: Arc::new(Prober::new(move || clock.now(), Arc::clone(&metrics))),
             book: book(),
             settings: wavegate::engine::Settings {
                 max_open_gates: NonZeroUsize::new(sizes.max_open_gates).unwrap(),
                 concurrency: NonZeroUsize::new(sizes.concurrency).unwrap(),
                 reopen_after: Duration::from_hours(1),
             },
-            metrics: Arc::new(Metrics::new()),
+            metrics,
         };
         let (engine, handle) = Engine::start(parts).await.unwrap();
         let drain = CancellationToken::new();

@@ -47,7 +47,7 @@ fn an_answer_that_is_too_large_is_asked_for_in_parts() {
     let (interval, scrape) = (Duration::from_secs(15), Duration::from_secs(15));
     let request =
         Request { rules: &rules, wave: "new", baseline: None, began: at(BEGAN), interval, scrape, windows: &windows };
-    let refused = block_on(gather::evidence(&source, &request));
+    let refused = block_on(gather::evidence(gather::Sources::only(&source), &request));
     assert!(matches!(refused, Err(Error::TooLarge { .. })), "{refused:?}");
 }
 

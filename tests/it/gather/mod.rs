@@ -61,7 +61,7 @@ fn gather_from(source: &Memory, rules: &RuleFile, windows: &[Window]) -> Vec<Int
     let (wave, baseline) = ("new", Some("old"));
     let scrape = Duration::from_secs(15);
     let request = Request { rules, wave, baseline, began: at(BEGAN), interval, scrape, windows };
-    block_on(gather::evidence(source, &request)).unwrap()
+    block_on(gather::evidence(gather::Sources::only(source), &request)).unwrap()
 }
 
 /// The only check of window `index` of eight.
@@ -127,7 +127,7 @@ fn scrapes_that_do_not_divide_the_interval_are_all_the_scrapes_there_are() {
         scrape,
         windows: &windows,
     };
-    let evidence = block_on(gather::evidence(&source, &request)).unwrap();
+    let evidence = block_on(gather::evidence(gather::Sources::only(&source), &request)).unwrap();
     let sum = |of: fn(&Observed) -> u32| evidence.iter().map(|one| of(&one.checks[0].canary)).sum::<u32>();
     assert_eq!((sum(|canary| canary.seen), sum(|canary| canary.expected)), (60, 60));
 }
@@ -271,7 +271,7 @@ fn the_same_matchers_for_both_cohorts_are_an_overlap() {
         scrape,
         windows: &windows,
     };
-    let evidence = block_on(gather::evidence(&source, &request)).unwrap();
+    let evidence = block_on(gather::evidence(gather::Sources::only(&source), &request)).unwrap();
     for one in evidence {
         assert!(matches!(&one.checks[0].faults[..], [Fault::CohortsOverlap { .. }]));
     }
@@ -433,7 +433,7 @@ fn a_threshold_without_a_baseline_is_judged_alone_and_a_ratio_is_blind() {
         let (interval, scrape) = (Duration::from_secs(15), Duration::from_secs(15));
         let request =
             Request { rules, wave: "new", baseline: None, began: at(BEGAN), interval, scrape, windows: &windows };
-        let evidence = block_on(gather::evidence(&service(2.0), &request)).unwrap();
+        let evidence = block_on(gather::evidence(gather::Sources::only(&service(2.0)), &request)).unwrap();
         evidence[0].checks[0].baseline.clone()
     };
     assert_eq!(baseline_of(&threshold("requests_total", "max: 5")), None);

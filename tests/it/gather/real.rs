@@ -49,7 +49,7 @@ async fn evidence(source: &Prometheus, windows: &[Window]) -> Vec<IntervalEviden
     let bindings = Bindings { wave: &wave.id, baseline: Some(&baseline) };
     let surveyed = gather::survey(source, &rules, &bindings, began).await.unwrap();
     assert_eq!(surveyed, Some(SCRAPE));
-    gather::evidence(source, &request).await.unwrap()
+    gather::evidence(gather::Sources::only(source), &request).await.unwrap()
 }
 
 #[tokio::test]

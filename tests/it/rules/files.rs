@@ -113,6 +113,62 @@ fn a_name_and_one_check_are_enough() {
     );
 }
 
+const PROBED: &str = "version: 1\nname: a\nchecks:\n  - name: journey\n    \
+    probe: { canary: 'https://Canary.shop', baseline: 'https://shop/?a=b c' }\n";
+
+#[test]
+fn a_probe_is_two_checks_that_share_its_weight() {
+    let text = format!("{PROBED}    weight: 3\n    on_fail: pause\n");
+    let rules = parsed(&text).rules;
+    let [errors, latency] = rules.checks.as_slice() else { panic!("two checks") };
+    assert_eq!((errors.name.as_str(), latency.name.as_str()), ("journey.errors", "journey.latency"));
+    assert_eq!((errors.on_fail, latency.on_fail), (OnFail::Pause, OnFail::Pause));
+    let probe = errors.probe.clone().unwrap();
+    assert_eq!(latency.probe.as_ref(), Some(&probe));
+    assert_eq!((probe.canary.as_str(), probe.baseline.as_str()), ("https://canary.shop/", "https://shop/?a=b%20c"));
+    assert_eq!((probe.every, probe.timeout), (seconds(5), seconds(2)));
+
+    let CheckKind::Ratio { bad, total, floor, policy } = &errors.kind else { panic!("a ratio") };
+    let usual = Policy { worse: Worse::Increase, tolerance: 1.25, pass_within: 2.0, weight: 1.5 };
+    assert_eq!((*floor, *policy), (0.02, usual));
+    let cohorts = errors.cohorts.as_ref().unwrap();
+    let nobody = Bindings { wave: "w", baseline: None };
+    let bound = cohorts.canary.bind(&nobody).unwrap();
+    let own = format!("probe=\"{}\",url=\"https://canary.shop/\"", probe.key());
+    assert_eq!(total.bind(&bound), format!("probe_requests_total{{{own}}}"));
+    assert_eq!(bad.bind(&bound), format!("probe_requests_total{{result=\"failure\",{own}}}"));
+
+    let CheckKind::Histogram { metric, policy } = &latency.kind else { panic!("a histogram") };
+    assert_eq!(*policy, Policy { worse: Worse::Increase, tolerance: 0.05, pass_within: 0.15, weight: 1.5 });
+    let bound = latency.cohorts.as_ref().unwrap().baseline.as_ref().unwrap().bind(&nobody).unwrap();
+    let own = format!("probe=\"{}\",url=\"https://shop/?a=b%20c\"", probe.key());
+    assert_eq!(metric.bind_suffixed("_bucket", &bound), format!("probe_duration_seconds_bucket{{{own}}}"));
+}
+
+#[test]
+fn both_halves_of_a_probe_have_margins_of_their_own() {
+    let text = format!(
+        "{PROBED}    errors: {{ tolerance: 2x, pass_within: 4x, floor: 5% }}\n    latency: {{ pass_within: 9pp }}\n"
+    );
+    let rules = parsed(&text).rules;
+    let CheckKind::Ratio { floor, policy, .. } = &rules.checks[0].kind else { panic!("a ratio") };
+    assert_eq!(
+        (*floor, *policy),
+        (0.05, Policy { worse: Worse::Increase, tolerance: 2.0, pass_within: 4.0, weight: 0.5 })
+    );
+    let expect = Policy { worse: Worse::Increase, tolerance: 0.05, pass_within: 0.09, weight: 0.5 };
+    assert_eq!(rules.checks[1].kind.policy(), Some(&expect));
+}
+
+#[test]
+fn a_probe_that_asks_each_second_waits_no_longer_than_that() {
+    let text = PROBED.replace(" }\n", ", every: 1s }\n");
+    let probe = parsed(&text).rules.checks[0].probe.clone().unwrap();
+    assert_eq!((probe.every, probe.timeout), (seconds(1), seconds(1)));
+    let other = parsed(PROBED).rules.checks[0].probe.clone().unwrap();
+    assert_ne!(probe.key(), other.key(), "what is asked otherwise is another probe");
+}
+
 #[test]
 fn everything_that_can_be_said_is_read() {
     let text = r#"

@@ -1,4 +1,4 @@
-//! What is kept of one target.
+//! What is kept of one target, or of one probe.
 
 use crate::series::Labels;
 use crate::series::Matcher;
@@ -6,10 +6,6 @@ use crate::series::Sample;
 use crate::series::Timestamp;
 use crate::series::Window;
 use crate::series::expr::Stored;
-use crate::sources::scrape::body::Lost;
-use crate::sources::scrape::body::One;
-use crate::sources::scrape::body::Read;
-use crate::sources::scrape::fetch::Failure;
 use std::collections::BTreeMap;
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -21,18 +17,66 @@ const MAX_AHEAD: Duration = Duration::from_mins(10);
 const SERIES_KEPT: usize = 4;
 /// Memory that is over its limit is shortened by this share of the retention at a time.
 const SHORTENING: u32 = 16;
+/// Lost samples that are named; the others are counted.
+const MAX_NAMED: usize = 3;
+
+/// What was read of one scrape.
+#[derive(Debug, Default)]
+pub(in crate::sources) struct Read {
+    pub(in crate::sources) samples: Vec<One>,
+    pub(in crate::sources) unread: Lost,
+}
+
+/// One sample with its series.
+#[derive(Debug)]
+pub(in crate::sources) struct One {
+    pub(in crate::sources) labels: Labels,
+    pub(in crate::sources) value: f64,
+    /// The target's own word for when it was so.
+    pub(in crate::sources) at: Option<Timestamp>,
+    pub(in crate::sources) line: usize,
+}
+
+/// Lines whose samples are not kept.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(in crate::sources) struct Lost {
+    pub(in crate::sources) count: usize,
+    /// The first of them, each with its cause.
+    named: Vec<String>,
+}
+
+impl Lost {
+    /// One more, in words that begin with its line.
+    pub(in crate::sources) fn add(&mut self, which: impl FnOnce() -> String) {
+        self.count = self.count.saturating_add(1);
+        if self.named.len() < MAX_NAMED {
+            self.named.push(which());
+        }
+    }
+
+    /// All of them in a sentence.
+    pub(in crate::sources) fn text(&self) -> String {
+        let more = if self.count > self.named.len() { ", …" } else { "" };
+        let lines = if self.count == 1 { "line was" } else { "lines were" };
+        format!("{} {lines} not read: {}{more}", self.count, self.named.join(", "))
+    }
+}
 
 /// How much is kept.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Bounds {
-    pub(super) retention: Duration,
-    pub(super) max_series: usize,
-    pub(super) max_samples: usize,
+pub(in crate::sources) struct Bounds {
+    pub(in crate::sources) retention: Duration,
+    pub(in crate::sources) max_series: usize,
+    pub(in crate::sources) max_samples: usize,
 }
 
-/// What a target exposed.
+/// What a target exposed, or a probe counted.
 #[derive(Debug)]
-pub(super) struct Memory {
+pub(in crate::sources) struct Memory {
+    /// What messages call it, such as `target 10.0.0.1:80`.
+    subject: String,
+    /// What happened to it in a gap, such as `was not scraped`.
+    missed: &'static str,
     /// Labels of all its series.
     target: Labels,
     bounds: Bounds,
@@ -65,28 +109,44 @@ struct Mishap {
 
 /// What a reader of an answer must know.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Trouble {
+pub(in crate::sources) struct Trouble {
     /// The answer lacks samples that were exposed; else there is a gap, and
     /// coverage shows it.
-    pub(super) lacks_samples: bool,
-    pub(super) text: String,
+    pub(in crate::sources) lacks_samples: bool,
+    pub(in crate::sources) text: String,
 }
 
 impl Memory {
-    /// Nothing yet of the target with the labels `target`.
-    pub(super) fn new(target: Labels, bounds: Bounds) -> Self {
-        Self { target, bounds, series: BTreeMap::new(), samples: 0, scrapes: 0, mishaps: VecDeque::new() }
+    /// Nothing yet of the target with the labels `target`, which messages call `subject`
+    /// and of which they say in a gap that it `missed`.
+    pub(in crate::sources) fn new(subject: String, missed: &'static str, target: Labels, bounds: Bounds) -> Self {
+        Self {
+            subject,
+            missed,
+            target,
+            bounds,
+            series: BTreeMap::new(),
+            samples: 0,
+            scrapes: 0,
+            mishaps: VecDeque::new(),
+        }
     }
 
-    /// Takes the scrape that was begun at `at` and took `duration`. What of it was lost.
-    pub(super) fn take(&mut self, at: Timestamp, duration: Duration, outcome: Result<Read, Failure>) -> Lost {
+    /// Takes what was begun at `at`: `own` values, which are there in a gap too, by
+    /// name, and what was read or why nothing was. What of it was lost.
+    pub(in crate::sources) fn take(
+        &mut self,
+        at: Timestamp,
+        own: &[(&str, f64)],
+        outcome: Result<Read, String>,
+    ) -> Lost {
         self.scrapes += 1;
-        let failure = outcome.as_ref().err().map(ToString::to_string);
-        let read = outcome.unwrap_or_default();
+        let (read, failure) = match outcome {
+            Ok(read) => (read, None),
+            Err(failure) => (Read::default(), Some(failure)),
+        };
         let mut lost = read.unread;
-        let own =
-            [("up", if failure.is_none() { 1.0 } else { 0.0 }), ("scrape_duration_seconds", duration.as_secs_f64())];
-        for (name, value) in own {
+        for &(name, value) in own {
             let labels = self.target.iter().chain([("__name__", name)]);
             let labels = labels.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
             if let Err(why) = self.push(One { labels, value, at: None, line: 0 }, at) {
@@ -174,7 +234,7 @@ impl Memory {
     }
 
     /// The series that meet `matchers`, with their samples in `window`; none without.
-    pub(super) fn select(&self, matchers: &[Matcher], window: Window) -> Vec<Stored> {
+    pub(in crate::sources) fn select(&self, matchers: &[Matcher], window: Window) -> Vec<Stored> {
         let met = self.series.iter().filter(|(labels, _)| matchers.iter().all(|one| one.is_met(labels)));
         let stored = |(labels, ring): (&Labels, &Ring)| {
             let begin = ring.samples.partition_point(|sample| sample.at <= window.from);
@@ -190,7 +250,7 @@ impl Memory {
 
     /// What went wrong in `window`, where the target's own labels leave it open that
     /// `matchers` mean it.
-    pub(super) fn trouble(&self, matchers: &[Matcher], window: Window) -> Option<Trouble> {
+    pub(in crate::sources) fn trouble(&self, matchers: &[Matcher], window: Window) -> Option<Trouble> {
         let own = |one: &&Matcher| self.target.get(one.label()).is_some();
         if !matchers.iter().filter(own).all(|one| one.is_met(&self.target)) {
             return None;
@@ -202,11 +262,11 @@ impl Memory {
             None => (within().next_back()?, false),
         };
         let times = within().filter(|other| other.lacks_samples == lacks_samples).count();
-        let instance = self.target.get("instance").unwrap_or("?");
+        let (subject, missed) = (&self.subject, self.missed);
         let text = if lacks_samples {
-            format!("target {instance}, scrape of {}: {}", mishap.at, mishap.text)
+            format!("{subject}, asked at {}: {}", mishap.at, mishap.text)
         } else {
-            format!("target {instance} was not scraped, {times} times, the last at {}: {}", mishap.at, mishap.text)
+            format!("{subject} {missed}, {times} times, the last at {}: {}", mishap.at, mishap.text)
         };
         Some(Trouble { lacks_samples, text })
     }
@@ -217,7 +277,7 @@ mod tests {
     use super::*;
     use crate::series::Test;
 
-    const SECOND: Duration = Duration::from_secs(1);
+    const OWN: [(&str, f64); 2] = [("up", 1.0), ("took", 0.1)];
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_millis(second * 1000)
@@ -225,7 +285,8 @@ mod tests {
 
     fn memory(retention: u64, max_series: usize, max_samples: usize) -> Memory {
         let bounds = Bounds { retention: Duration::from_secs(retention), max_series, max_samples };
-        Memory::new([("pod".to_owned(), "a".to_owned())].into_iter().collect(), bounds)
+        let labels = [("pod".to_owned(), "a".to_owned())].into_iter().collect();
+        Memory::new("target a".to_owned(), "was not scraped", labels, bounds)
     }
 
     fn read(names: &[&str], value: f64) -> Read {
@@ -252,7 +313,7 @@ mod tests {
         let mut memory = memory(10, 100, 1000);
         for second in 0..25 {
             let names: &[&str] = if second < 5 { &["x", "gone"] } else { &["x"] };
-            memory.take(at(second), SECOND, Ok(read(names, 1.0)));
+            memory.take(at(second), &OWN, Ok(read(names, 1.0)));
         }
         assert_eq!(seconds(&memory, "x"), (15..25).collect::<Vec<_>>());
         assert!(seconds(&memory, "gone").is_empty());
@@ -263,7 +324,7 @@ mod tests {
     fn more_samples_than_the_limit_shorten_the_memory() {
         let mut memory = memory(1000, 100, 60);
         for second in 0..100 {
-            memory.take(at(second), SECOND, Ok(read(&["x"], 1.0)));
+            memory.take(at(second), &OWN, Ok(read(&["x"], 1.0)));
             assert!(memory.samples <= 60, "{}", memory.samples);
         }
         let kept = seconds(&memory, "x");
@@ -276,7 +337,7 @@ mod tests {
         for second in 0..200 {
             let names: Vec<String> = (0..10).map(|k| format!("x{second}_{k}")).collect();
             let names: Vec<&str> = names.iter().map(String::as_str).collect();
-            memory.take(at(second), SECOND, Ok(read(&names, 1.0)));
+            memory.take(at(second), &OWN, Ok(read(&names, 1.0)));
         }
         assert!(memory.series.len() <= 10 * SERIES_KEPT, "{}", memory.series.len());
     }
@@ -284,8 +345,8 @@ mod tests {
     #[test]
     fn a_clock_that_goes_back_is_told_and_loses_nothing() {
         let mut memory = memory(100, 10, 1000);
-        memory.take(at(50), SECOND, Ok(read(&["x"], 1.0)));
-        let lost = memory.take(at(40), SECOND, Ok(read(&["x"], 2.0)));
+        memory.take(at(50), &OWN, Ok(read(&["x"], 1.0)));
+        let lost = memory.take(at(40), &OWN, Ok(read(&["x"], 2.0)));
         assert_eq!(lost.count, 3, "{}", lost.text());
         assert_eq!(seconds(&memory, "x"), [50]);
         assert!(memory.trouble(&[], Window { from: at(30), to: at(40) }).unwrap().lacks_samples);
