@@ -19,6 +19,9 @@ const MAX_AHEAD: Duration = Duration::from_mins(10);
 /// Series kept for each that one scrape may have, so that names that change with
 /// every scrape do not fill the memory.
 const SERIES_KEPT: usize = 4;
+/// Scrapes that failed one after the other, the latest among them, from which on a
+/// target is down: one alone may be chance, and coverage allows for it.
+const DOWN_AFTER: usize = 2;
 /// Memory that is over its limit is shortened by this share of the retention at a time.
 const SHORTENING: u32 = 16;
 
@@ -66,8 +69,8 @@ struct Mishap {
 /// What a reader of an answer must know.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Trouble {
-    /// The answer lacks samples that were exposed; else there is a gap, and
-    /// coverage shows it.
+    /// The answer lacks samples that were exposed or may have been; else there was
+    /// a gap that coverage allows for.
     pub(super) lacks_samples: bool,
     pub(super) text: String,
 }
@@ -87,8 +90,7 @@ impl Memory {
         let own =
             [("up", if failure.is_none() { 1.0 } else { 0.0 }), ("scrape_duration_seconds", duration.as_secs_f64())];
         for (name, value) in own {
-            let labels = self.target.iter().chain([("__name__", name)]);
-            let labels = labels.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+            let labels = self.own(name);
             if let Err(why) = self.push(One { labels, value, at: None, line: 0 }, at) {
                 lost.add(|| format!("{name}: {why}"));
             }
@@ -188,28 +190,44 @@ impl Memory {
         met.filter_map(stored).collect()
     }
 
-    /// What went wrong in `window`, where the target's own labels leave it open that
-    /// `matchers` mean it.
-    pub(super) fn trouble(&self, matchers: &[Matcher], window: Window) -> Option<Trouble> {
+    /// What went wrong in `window`, or is not known at the end of one of `spans`, where
+    /// the target's own labels leave it open that `matchers` mean it.
+    pub(super) fn trouble(&self, matchers: &[Matcher], window: Window, spans: &[Window]) -> Option<Trouble> {
         let own = |one: &&Matcher| self.target.get(one.label()).is_some();
         if !matchers.iter().filter(own).all(|one| one.is_met(&self.target)) {
             return None;
         }
-        let within = || self.mishaps.iter().filter(|mishap| window.contains(mishap.at));
-        // The last of the worse kind.
-        let (mishap, lacks_samples) = match within().rfind(|mishap| mishap.lacks_samples) {
-            Some(mishap) => (mishap, true),
-            None => (within().next_back()?, false),
-        };
-        let times = within().filter(|other| other.lacks_samples == lacks_samples).count();
         let instance = self.target.get("instance").unwrap_or("?");
-        let text = if lacks_samples {
-            format!("target {instance}, scrape of {}: {}", mishap.at, mishap.text)
-        } else {
-            format!("target {instance} was not scraped, {times} times, the last at {}: {}", mishap.at, mishap.text)
-        };
-        Some(Trouble { lacks_samples, text })
+        let lacking = |text: String| Some(Trouble { lacks_samples: true, text });
+        let tries = self.series.get(&self.own("up"));
+        if let Some(span) = spans.iter().find(|span| !tries.is_some_and(|tries| is_heard(tries, **span))) {
+            let failed = |mishap: &&Mishap| !mishap.lacks_samples && span.contains(mishap.at);
+            let why = self.mishaps.iter().rfind(failed).map_or("not scraped yet", |mishap| &mishap.text);
+            let mend = "bring it back, or take it out of the source's `targets`";
+            return lacking(format!("nothing is known of target {instance}: {why}; {mend}"));
+        }
+        let within = || self.mishaps.iter().filter(|mishap| window.contains(mishap.at));
+        if let Some(mishap) = within().rfind(|mishap| mishap.lacks_samples) {
+            return lacking(format!("target {instance}, scrape of {}: {}", mishap.at, mishap.text));
+        }
+        // The same words at every look, so that they are told once.
+        let text = format!("target {instance} was not scraped at times: {}", within().next_back()?.text);
+        Some(Trouble { lacks_samples: false, text })
     }
+
+    /// The labels of the series `name` that each scrape makes.
+    fn own(&self, name: &str) -> Labels {
+        let labels = self.target.iter().chain([("__name__", name)]);
+        labels.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+    }
+}
+
+/// Whether one of the last [`DOWN_AFTER`] scrapes in `span` went well, as `tries`, the
+/// values of `up`, show it.
+fn is_heard(tries: &Ring, span: Window) -> bool {
+    let begin = tries.samples.partition_point(|one| one.at <= span.from);
+    let end = tries.samples.partition_point(|one| one.at <= span.to).max(begin);
+    tries.samples.range(begin..end).rev().take(DOWN_AFTER).any(|one| one.value > 0.0)
 }
 
 #[cfg(test)]
@@ -288,6 +306,6 @@ mod tests {
         let lost = memory.take(at(40), SECOND, Ok(read(&["x"], 2.0)));
         assert_eq!(lost.count, 3, "{}", lost.text());
         assert_eq!(seconds(&memory, "x"), [50]);
-        assert!(memory.trouble(&[], Window { from: at(30), to: at(40) }).unwrap().lacks_samples);
+        assert!(memory.trouble(&[], Window { from: at(30), to: at(40) }, &[]).unwrap().lacks_samples);
     }
 }

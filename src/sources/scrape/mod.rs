@@ -9,7 +9,9 @@
 //! scrape; a target that does not answer, or answers with more than its limits
 //! allow, leaves a gap and ends its series. What Prometheus does not: a line that
 //! cannot be read costs that line and not the whole scrape, and makes every answer
-//! that it may belong to incomplete, by line and cause.
+//! that it may belong to incomplete, by line and cause. So does a target that may
+//! be meant and is down, or was not scraped yet: the others of its cohort do not
+//! speak for it, and a counter that it shows later is not new.
 //!
 //! Samples live in memory, and in the evidence of the waves that were judged by
 //! them. After a restart windows that were not judged yet are answered with
@@ -34,6 +36,7 @@ use crate::series::Matcher;
 use crate::series::Series;
 use crate::series::Timestamp;
 use crate::series::Window;
+use crate::series::counter::STALENESS;
 use crate::series::expr::Expr;
 use crate::series::expr::Unevaluated;
 use crate::sources::Answer;
@@ -104,7 +107,7 @@ impl Scrape {
         let series = off_the_reactor(move || {
             let found = targets.iter().flat_map(|target| target.memory().select(&matchers, window));
             let series = found.map(|stored| Series::new(stored.labels, stored.samples)).collect();
-            (series, troubles(&targets, &matchers, window))
+            (series, troubles(&targets, &matchers, window, &[window]))
         });
         let (series, troubles) = series.await;
         Ok(answer(series, [troubles]))
@@ -117,7 +120,7 @@ impl Scrape {
         let points = prometheus::points(grid).map_err(|problem| Error::Grid { asked: asked(), problem })?;
         let targets = Arc::clone(&self.targets);
         let evaluated = off_the_reactor(move || {
-            let troubles = troubles_of(&targets, &expr, grid);
+            let troubles = troubles_of(&targets, &expr, &points);
             let mut select = |matchers: &[Matcher], window| {
                 targets.iter().flat_map(|target| target.memory().select(matchers, window)).collect()
             };
@@ -179,14 +182,18 @@ fn phase(interval: Duration, index: usize, targets: usize) -> Duration {
     interval.saturating_mul(index) / targets.max(1)
 }
 
-/// What was wrong in `window` with the targets that `matchers` may mean.
-fn troubles(targets: &[Arc<Target>], matchers: &[Matcher], window: Window) -> Vec<Trouble> {
-    targets.iter().filter_map(|target| target.memory().trouble(matchers, window)).collect()
+/// What was wrong in `window`, or not known at the end of one of `spans`, with the
+/// targets that `matchers` may mean.
+fn troubles(targets: &[Arc<Target>], matchers: &[Matcher], window: Window, spans: &[Window]) -> Vec<Trouble> {
+    targets.iter().filter_map(|target| target.memory().trouble(matchers, window, spans)).collect()
 }
 
-fn troubles_of(targets: &[Arc<Target>], expr: &Expr, grid: Grid) -> Vec<Vec<Trouble>> {
-    let window = |range: Duration| Window { from: grid.from - range, to: grid.to };
-    expr.selections().into_iter().map(|(matchers, range)| troubles(targets, matchers, window(range))).collect()
+fn troubles_of(targets: &[Arc<Target>], expr: &Expr, points: &[Timestamp]) -> Vec<Vec<Trouble>> {
+    let (Some(first), Some(last)) = (points.first(), points.last()) else { return Vec::new() };
+    let window = |range: Duration| Window { from: *first - range, to: *last };
+    // What was there longer ago says nothing of now, however far back a range reaches.
+    let spans: Vec<Window> = points.iter().map(|point| Window { from: *point - STALENESS, to: *point }).collect();
+    expr.selections().into_iter().map(|(matchers, range)| troubles(targets, matchers, window(range), &spans)).collect()
 }
 
 fn answer(mut series: Vec<Series>, troubles: impl IntoIterator<Item = Vec<Trouble>>) -> Answer {
