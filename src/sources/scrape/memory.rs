@@ -45,6 +45,8 @@ pub(super) struct Memory {
     scrapes: u64,
     /// Scrapes that lost something, in order.
     mishaps: VecDeque<Mishap>,
+    /// Samples up to here were forgotten.
+    forgotten: Option<Timestamp>,
 }
 
 /// The samples of one series, in strictly increasing time.
@@ -78,7 +80,8 @@ pub(super) struct Trouble {
 impl Memory {
     /// Nothing yet of the target with the labels `target`.
     pub(super) fn new(target: Labels, bounds: Bounds) -> Self {
-        Self { target, bounds, series: BTreeMap::new(), samples: 0, scrapes: 0, mishaps: VecDeque::new() }
+        let (series, mishaps) = (BTreeMap::new(), VecDeque::new());
+        Self { target, bounds, series, samples: 0, scrapes: 0, mishaps, forgotten: None }
     }
 
     /// Takes the scrape that was begun at `at` and took `duration`. What of it was lost.
@@ -143,7 +146,8 @@ impl Memory {
         }
     }
 
-    /// Forgets what is older than is kept, or more.
+    /// Forgets what is older than is kept, or more, but not the scrape of `now`, which
+    /// has limits of its own.
     fn trim(&mut self, now: Timestamp) {
         let mut kept = self.bounds.retention;
         self.forget(now - kept);
@@ -153,17 +157,18 @@ impl Memory {
                 break;
             }
             kept = kept.saturating_sub(self.bounds.retention / SHORTENING);
-            self.forget(now - kept);
+            self.forget(now - kept.max(Duration::from_millis(1)));
         }
     }
 
     /// Forgets everything up to `floor`.
     fn forget(&mut self, floor: Timestamp) {
-        let forgotten = &mut self.samples;
+        let before = self.samples;
+        let kept = &mut self.samples;
         self.series.retain(|_, ring| {
             while ring.samples.front().is_some_and(|sample| sample.at <= floor) {
                 ring.samples.pop_front();
-                *forgotten = forgotten.saturating_sub(1);
+                *kept = kept.saturating_sub(1);
             }
             while ring.ends.front().is_some_and(|end| *end <= floor) {
                 ring.ends.pop_front();
@@ -172,6 +177,9 @@ impl Memory {
         });
         while self.mishaps.front().is_some_and(|mishap| mishap.at <= floor) {
             self.mishaps.pop_front();
+        }
+        if self.samples < before {
+            self.forgotten = self.forgotten.max(Some(floor));
         }
     }
 
@@ -202,9 +210,13 @@ impl Memory {
         let tries = self.series.get(&self.own("up"));
         if let Some(span) = spans.iter().find(|span| !tries.is_some_and(|tries| is_heard(tries, **span))) {
             let failed = |mishap: &&Mishap| !mishap.lacks_samples && span.contains(mishap.at);
-            let why = self.mishaps.iter().rfind(failed).map_or("not scraped yet", |mishap| &mishap.text);
+            let why = self.mishaps.iter().rfind(failed).map_or("it was not scraped", |mishap| &mishap.text);
             let mend = "bring it back, or take it out of the source's `targets`";
             return lacking(format!("nothing is known of target {instance}: {why}; {mend}"));
+        }
+        if self.forgotten.is_some_and(|floor| window.from < floor) {
+            let mend = "raise the source's `retention` or `max_samples`, or shorten the range";
+            return lacking(format!("what target {instance} exposed is not kept for as long as was asked; {mend}"));
         }
         let within = || self.mishaps.iter().filter(|mishap| window.contains(mishap.at));
         if let Some(mishap) = within().rfind(|mishap| mishap.lacks_samples) {
@@ -297,6 +309,32 @@ mod tests {
             memory.take(at(second), SECOND, Ok(read(&names, 1.0)));
         }
         assert!(memory.series.len() <= 10 * SERIES_KEPT, "{}", memory.series.len());
+    }
+
+    #[test]
+    fn the_latest_scrape_is_kept_whatever_the_limit() {
+        let mut memory = memory(1000, 100, 3);
+        for second in 0..10 {
+            memory.take(at(second), SECOND, Ok(read(&["x", "y"], 1.0)));
+            assert_eq!((seconds(&memory, "x"), memory.samples), (vec![second], 4));
+        }
+    }
+
+    #[test]
+    fn a_question_that_reaches_further_back_than_the_memory_is_told_so() {
+        let mut memory = memory(10, 100, 1000);
+        let told = |memory: &Memory, from, to| memory.trouble(&[], Window { from: at(from), to: at(to) }, &[]);
+        for second in 0..10 {
+            memory.take(at(second), SECOND, Ok(read(&["x"], 1.0)));
+        }
+        // Nothing was forgotten: there was nothing before.
+        assert_eq!(told(&memory, -50, 9), None);
+        for second in 10..25 {
+            memory.take(at(second), SECOND, Ok(read(&["x"], 1.0)));
+        }
+        assert_eq!(told(&memory, 14, 24), None);
+        let trouble = told(&memory, 13, 24).unwrap();
+        assert!(trouble.lacks_samples && trouble.text.contains("`retention`"), "{}", trouble.text);
     }
 
     #[test]
