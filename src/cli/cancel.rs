@@ -7,9 +7,12 @@ use crate::cli::client;
 use crate::cli::client::Call;
 use crate::cli::client::Client;
 use crate::cli::client::Connection;
+use crate::cli::complain;
 use crate::cli::runtime;
 use crate::cli::show_brief;
+use crate::report::plain;
 use reqwest::Method;
+use serde::Deserialize;
 use serde_json::json;
 
 #[derive(Debug, clap::Args)]
@@ -39,5 +42,28 @@ pub(super) fn run(arguments: &Arguments) -> Result<u8, Failure> {
     let body = json!({ "by": client::signed(arguments.by.as_deref())?, "why": arguments.why });
     let answer = runtime()?.block_on(client.ask(&Call::send(Method::POST, &path, &body)))?;
     show_brief(&answer.body, arguments.format)?;
+    for gate in too_late(&answer.body, arguments.rules.as_deref()) {
+        let (rules, state) = (plain(&gate.rules), plain(&gate.state));
+        complain(&format!("nothing was called off: gate `{rules}` is {state} and stays so"));
+    }
     Ok(EXIT_PASS)
+}
+
+#[derive(Deserialize)]
+struct Wave {
+    gates: Vec<Gate>,
+}
+
+#[derive(Deserialize)]
+struct Gate {
+    rules: String,
+    state: String,
+}
+
+/// The gates that were asked for and are not cancelled: they were decided before, which
+/// the daemon takes for done.
+fn too_late(document: &str, rules: Option<&str>) -> Vec<Gate> {
+    let gates = serde_json::from_str(document).map_or_else(|_| Vec::new(), |wave: Wave| wave.gates);
+    let is_meant = |gate: &Gate| gate.state != "cancelled" && rules.is_none_or(|rules| rules == gate.rules);
+    gates.into_iter().filter(is_meant).collect()
 }

@@ -298,12 +298,17 @@ fn named_gate<'a>(wave: &'a Wave, rules: Option<&RulesName>) -> Result<&'a Gate,
 
 fn not_now(gate: &Gate, verdict: Verdict) -> String {
     let state = wire::state(gate.state);
+    let mend = if gate.state.is_final() {
+        "to judge the wave again, open its next attempt with another `run`"
+    } else {
+        "to be done with it, cancel it"
+    };
     match verdict {
         Verdict::Pass => format!(
-            "gate `{}` is {state}: a person passes a gate that is held, or overrides one that failed; to be done with it, cancel it",
+            "gate `{}` is {state}: a person passes a gate that is held, or overrides one that failed; {mend}",
             gate.rules
         ),
-        Verdict::Fail => format!("gate `{}` is {state}: it cannot be failed any more", gate.rules),
+        Verdict::Fail => format!("gate `{}` is {state}: it cannot be failed any more; {mend}", gate.rules),
         Verdict::Pause => "a person says pass or fail".to_owned(),
     }
 }

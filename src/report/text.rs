@@ -49,20 +49,20 @@ pub fn progress(document: &str, colour: bool) -> Result<String, serde_json::Erro
 fn standing(gate: &Gate, colour: bool) -> String {
     let mut page = String::new();
     let of =
-        |label: &str, value: &Option<String>| value.as_ref().map_or(String::new(), |at| format!("   {label} {at}"));
+        |label: &str, at: &Option<String>| at.as_ref().map_or(String::new(), |at| format!("   {label} {}", plain(at)));
     let _ = writeln!(
         page,
         "{}  wave {}, gate {}, attempt {}",
         painted(&gate.verdict, colour),
         plain(&gate.wave_id),
-        gate.rules,
+        plain(&gate.rules),
         gate.attempt
     );
     let _ = writeln!(page, "      {}", plain(&gate.summary));
     let looks = gate.planned_looks.map_or(String::new(), |planned| format!("   looks {} of {planned}", gate.looks));
     let last = of("last look", &gate.evaluated_at);
-    let _ =
-        writeln!(page, "      {}{looks}   start {}{last}{}", gate.state, gate.start, of("deadline", &gate.deadline));
+    let (state, start, deadline) = (plain(&gate.state), plain(&gate.start), of("deadline", &gate.deadline));
+    let _ = writeln!(page, "      {state}{looks}   start {start}{last}{deadline}");
     if !gate.checks.is_empty() {
         let _ = writeln!(page, "\n{}", table(&gate.checks));
     }
@@ -74,8 +74,8 @@ fn gate_text(document: &str, colour: bool) -> Result<String, serde_json::Error> 
     let mut page = standing(&gate, colour);
     let _ = writeln!(page, "\nwhy");
     for reason in &gate.reasons {
-        let check = reason.check.as_ref().map_or(String::new(), |check| format!("{check}: "));
-        let _ = writeln!(page, "  {check}{}  [{}]", plain(&reason.message), reason.code);
+        let check = reason.check.as_ref().map_or(String::new(), |check| format!("{}: ", plain(check)));
+        let _ = writeln!(page, "  {check}{}  [{}]", plain(&reason.message), plain(&reason.code));
     }
     let notices: Vec<(&str, &Reason)> =
         gate.checks.iter().flat_map(|check| check.notices.iter().map(|notice| (check.name.as_str(), notice))).collect();
@@ -83,9 +83,9 @@ fn gate_text(document: &str, colour: bool) -> Result<String, serde_json::Error> 
         let _ = writeln!(page, "\nabout the evidence");
     }
     for (check, notice) in notices {
-        let _ = writeln!(page, "  {check}: {}", plain(&notice.message));
+        let _ = writeln!(page, "  {}: {}", plain(check), plain(&notice.message));
     }
-    let _ = writeln!(page, "\n  {}\n  rules {}", gate.caveat, gate.rules_digest);
+    let _ = writeln!(page, "\n  {}\n  rules {}", plain(&gate.caveat), plain(&gate.rules_digest));
     Ok(page)
 }
 
@@ -194,11 +194,11 @@ fn table(checks: &[Check]) -> Table {
 fn row(check: &Check) -> Vec<String> {
     let outcome =
         if check.on_fail == "fail" { check.outcome.clone() } else { format!("{} ({})", check.outcome, check.on_fail) };
-    let mut row = vec![plain(&check.name), check.kind.clone(), outcome];
+    let mut row = vec![plain(&check.name), plain(&check.kind), plain(&outcome)];
     if let Some(threshold) = &check.threshold {
         let last = threshold.canary.as_ref().map_or_else(|| "–".to_owned(), |reading| digits(reading.value));
         let beyond = format!("{} of {} beyond", threshold.beyond, threshold.samples);
-        let bound = format!("{} {}", threshold.side, digits(threshold.bound));
+        let bound = format!("{} {}", plain(&threshold.side), digits(threshold.bound));
         row.extend([last, beyond, "–".to_owned(), bound, "–".to_owned()]);
     } else {
         let unit = check.unit.as_deref().unwrap_or(match check.kind.as_str() {

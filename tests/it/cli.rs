@@ -210,7 +210,8 @@ async fn a_person_decides_under_their_own_name() {
     let decided = [&["decide", "eu/1", "pass", "--rules", "checkout", "--token-file", token], why.as_slice()].concat();
     run(&fake.url(), &decided).await.check(0, &["PASS   wave w: decided", "checkout"], &[]);
     let cancelled = [&["cancel", "w", "--by", "ci"], why.as_slice()].concat();
-    run(&fake.url(), &cancelled).await.check(0, &[], &[]);
+    let late = "nothing was called off: gate `checkout` is decided and stays so";
+    run(&fake.url(), &cancelled).await.check(0, &["PASS"], &[late]);
 
     let requests = fake.requests();
     let body = |index: usize| serde_json::from_str::<Value>(&requests[index].body).expect("JSON");
@@ -306,7 +307,9 @@ async fn a_wave_is_opened_seen_and_called_off_from_a_terminal() {
     }
     run(&["wait", "eu 1/a"]).await.check(11, &["kim", "no longer needed"], &[]);
     let decide = ["decide", "eu 1/a", "pass", "--rules", "http-service", "--why", "x"];
-    run(&decide).await.check(2, &[], &["[ambiguous]"]);
+    run(&decide).await.check(2, &[], &["open its next attempt with another `run`", "[ambiguous]"]);
+    let again = run(&["cancel", "eu 1/a", "--rules", "http-service", "--why", "x"]).await;
+    assert!(!again.stderr.contains("nothing was called off"), "{}", again.stderr);
 
     // The wave is final, so the stream ends by itself.
     let events = daemon.get("/v1/waves/eu%201%2Fa/events").await.text();

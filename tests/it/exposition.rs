@@ -202,6 +202,38 @@ fn no_line_of_real_expositions_is_lost() {
     }
 }
 
+/// `sample` as exporters write it, up to its value.
+fn written(sample: &Exposed<'_>) -> String {
+    let escape = |text: &str| text.replace('\\', r"\\").replace('"', "\\\"").replace('\n', r"\n");
+    let labels: Vec<String> =
+        sample.labels.iter().map(|(name, value)| format!("{name}=\"{}\"", escape(value))).collect();
+    if labels.is_empty() { sample.name.to_string() } else { format!("{}{{{}}}", sample.name, labels.join(",")) }
+}
+
+/// Also of the lines that prometheus-parse cannot be asked about.
+#[test]
+fn every_line_of_real_expositions_is_read_as_it_was_written() {
+    for file in corpus() {
+        let text = fs::read_to_string(&file).unwrap();
+        let lines: Vec<&str> = text.lines().collect();
+        exposition::read(text.as_bytes(), format(&file), &Limits::default(), |one| {
+            let sample = one.unwrap();
+            let line = lines[sample.line - 1];
+            let (series, value) = line.rsplit_once(' ').unwrap();
+            // An empty label is an absent one, to Prometheus and to us.
+            let mut expect = series.to_owned();
+            while let Some(at) = expect.find("=\"\"") {
+                let begin = expect[..at].rfind(['{', ',']).unwrap() + 1;
+                expect.replace_range(begin..at + 3, "");
+                expect = expect.replace("{,", "{").replace(",,", ",").replace(",}", "}");
+            }
+            assert_eq!(written(sample), expect, "{}: {line}", file.display());
+            let value: f64 = value.parse().unwrap();
+            assert!(sample.value.to_bits() == value.to_bits() && sample.at.is_none(), "{}: {line}", file.display());
+        });
+    }
+}
+
 /// Whether prometheus-parse reads the line right: it goes wrong on these, without a word.
 fn is_safe(line: &str, sample: &Exposed<'_>) -> bool {
     let plain = |text: &str| !text.contains([',', '=', '}', '{', '\\', '"']);

@@ -15,6 +15,9 @@ const MAX_AHEAD: Duration = Duration::from_mins(10);
 /// Series kept for each that one scrape may have, so that names that change with
 /// every scrape do not fill the memory.
 const SERIES_KEPT: usize = 4;
+/// Scrapes that failed one after the other, the latest among them, from which on a
+/// target is down: one alone may be chance, and coverage allows for it.
+const DOWN_AFTER: usize = 2;
 /// Memory that is over its limit is shortened by this share of the retention at a time.
 const SHORTENING: u32 = 16;
 /// Lost samples that are named; the others are counted.
@@ -70,13 +73,24 @@ pub(in crate::sources) struct Bounds {
     pub(in crate::sources) max_samples: usize,
 }
 
+/// How messages speak of whom a memory is about.
+#[derive(Debug)]
+pub(in crate::sources) struct Words {
+    /// Who, such as `target 10.0.0.1:80`.
+    pub(in crate::sources) subject: String,
+    /// What happened to it in a gap, such as `was not scraped`.
+    pub(in crate::sources) missed: &'static str,
+    /// What to do where nothing is heard of it, for one whose `up` says so and that may
+    /// expose any series; without it, silence is a gap and no more.
+    pub(in crate::sources) silent: Option<&'static str>,
+    /// What to do where more was asked for than is kept.
+    pub(in crate::sources) short: &'static str,
+}
+
 /// What a target exposed, or a probe counted.
 #[derive(Debug)]
 pub(in crate::sources) struct Memory {
-    /// What messages call it, such as `target 10.0.0.1:80`.
-    subject: String,
-    /// What happened to it in a gap, such as `was not scraped`.
-    missed: &'static str,
+    words: Words,
     /// Labels of all its series.
     target: Labels,
     bounds: Bounds,
@@ -86,6 +100,8 @@ pub(in crate::sources) struct Memory {
     scrapes: u64,
     /// Scrapes that lost something, in order.
     mishaps: VecDeque<Mishap>,
+    /// Samples up to here were forgotten.
+    forgotten: Option<Timestamp>,
 }
 
 /// The samples of one series, in strictly increasing time.
@@ -110,26 +126,17 @@ struct Mishap {
 /// What a reader of an answer must know.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::sources) struct Trouble {
-    /// The answer lacks samples that were exposed; else there is a gap, and
-    /// coverage shows it.
+    /// The answer lacks samples that were exposed or may have been; else there was
+    /// a gap that coverage allows for.
     pub(in crate::sources) lacks_samples: bool,
     pub(in crate::sources) text: String,
 }
 
 impl Memory {
-    /// Nothing yet of the target with the labels `target`, which messages call `subject`
-    /// and of which they say in a gap that it `missed`.
-    pub(in crate::sources) fn new(subject: String, missed: &'static str, target: Labels, bounds: Bounds) -> Self {
-        Self {
-            subject,
-            missed,
-            target,
-            bounds,
-            series: BTreeMap::new(),
-            samples: 0,
-            scrapes: 0,
-            mishaps: VecDeque::new(),
-        }
+    /// Nothing yet of the target with the labels `target`.
+    pub(in crate::sources) fn new(words: Words, target: Labels, bounds: Bounds) -> Self {
+        let (series, mishaps) = (BTreeMap::new(), VecDeque::new());
+        Self { words, target, bounds, series, samples: 0, scrapes: 0, mishaps, forgotten: None }
     }
 
     /// Takes what was begun at `at`: `own` values, which are there in a gap too, by
@@ -147,8 +154,7 @@ impl Memory {
         };
         let mut lost = read.unread;
         for &(name, value) in own {
-            let labels = self.target.iter().chain([("__name__", name)]);
-            let labels = labels.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+            let labels = self.own(name);
             if let Err(why) = self.push(One { labels, value, at: None, line: 0 }, at) {
                 lost.add(|| format!("{name}: {why}"));
             }
@@ -201,7 +207,8 @@ impl Memory {
         }
     }
 
-    /// Forgets what is older than is kept, or more.
+    /// Forgets what is older than is kept, or more, but not the scrape of `now`, which
+    /// has limits of its own.
     fn trim(&mut self, now: Timestamp) {
         let mut kept = self.bounds.retention;
         self.forget(now - kept);
@@ -211,17 +218,18 @@ impl Memory {
                 break;
             }
             kept = kept.saturating_sub(self.bounds.retention / SHORTENING);
-            self.forget(now - kept);
+            self.forget(now - kept.max(Duration::from_millis(1)));
         }
     }
 
     /// Forgets everything up to `floor`.
     fn forget(&mut self, floor: Timestamp) {
-        let forgotten = &mut self.samples;
+        let before = self.samples;
+        let kept = &mut self.samples;
         self.series.retain(|_, ring| {
             while ring.samples.front().is_some_and(|sample| sample.at <= floor) {
                 ring.samples.pop_front();
-                *forgotten = forgotten.saturating_sub(1);
+                *kept = kept.saturating_sub(1);
             }
             while ring.ends.front().is_some_and(|end| *end <= floor) {
                 ring.ends.pop_front();
@@ -230,6 +238,9 @@ impl Memory {
         });
         while self.mishaps.front().is_some_and(|mishap| mishap.at <= floor) {
             self.mishaps.pop_front();
+        }
+        if self.samples < before {
+            self.forgotten = self.forgotten.max(Some(floor));
         }
     }
 
@@ -248,28 +259,52 @@ impl Memory {
         met.filter_map(stored).collect()
     }
 
-    /// What went wrong in `window`, where the target's own labels leave it open that
-    /// `matchers` mean it.
-    pub(in crate::sources) fn trouble(&self, matchers: &[Matcher], window: Window) -> Option<Trouble> {
+    /// What went wrong in `window`, or is not known at the end of one of `spans`, where
+    /// the target's own labels leave it open that `matchers` mean it.
+    pub(in crate::sources) fn trouble(
+        &self,
+        matchers: &[Matcher],
+        window: Window,
+        spans: &[Window],
+    ) -> Option<Trouble> {
         let own = |one: &&Matcher| self.target.get(one.label()).is_some();
         if !matchers.iter().filter(own).all(|one| one.is_met(&self.target)) {
             return None;
         }
+        let Words { subject, missed, silent, short } = &self.words;
+        let lacking = |text: String| Some(Trouble { lacks_samples: true, text });
+        let tries = self.series.get(&self.own("up"));
+        let unheard = |span: &&Window| !tries.is_some_and(|tries| is_heard(tries, **span));
+        if let Some((span, mend)) = spans.iter().find(unheard).zip(*silent) {
+            let failed = |mishap: &&Mishap| !mishap.lacks_samples && span.contains(mishap.at);
+            let why = self.mishaps.iter().rfind(failed).map_or(format!("it {missed}"), |mishap| mishap.text.clone());
+            return lacking(format!("nothing is known of {subject}: {why}; {mend}"));
+        }
+        if self.forgotten.is_some_and(|floor| window.from < floor) {
+            return lacking(format!("what {subject} showed is not kept for as long as was asked; {short}"));
+        }
         let within = || self.mishaps.iter().filter(|mishap| window.contains(mishap.at));
-        // The last of the worse kind.
-        let (mishap, lacks_samples) = match within().rfind(|mishap| mishap.lacks_samples) {
-            Some(mishap) => (mishap, true),
-            None => (within().next_back()?, false),
-        };
-        let times = within().filter(|other| other.lacks_samples == lacks_samples).count();
-        let (subject, missed) = (&self.subject, self.missed);
-        let text = if lacks_samples {
-            format!("{subject}, asked at {}: {}", mishap.at, mishap.text)
-        } else {
-            format!("{subject} {missed}, {times} times, the last at {}: {}", mishap.at, mishap.text)
-        };
-        Some(Trouble { lacks_samples, text })
+        if let Some(mishap) = within().rfind(|mishap| mishap.lacks_samples) {
+            return lacking(format!("{subject}, asked at {}: {}", mishap.at, mishap.text));
+        }
+        // The same words at every look, so that they are told once.
+        let text = format!("{subject} {missed} at times: {}", within().next_back()?.text);
+        Some(Trouble { lacks_samples: false, text })
     }
+
+    /// The labels of the series `name` that each scrape makes.
+    fn own(&self, name: &str) -> Labels {
+        let labels = self.target.iter().chain([("__name__", name)]);
+        labels.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+    }
+}
+
+/// Whether one of the last [`DOWN_AFTER`] scrapes in `span` went well, as `tries`, the
+/// values of `up`, show it.
+fn is_heard(tries: &Ring, span: Window) -> bool {
+    let begin = tries.samples.partition_point(|one| one.at <= span.from);
+    let end = tries.samples.partition_point(|one| one.at <= span.to).max(begin);
+    tries.samples.range(begin..end).rev().take(DOWN_AFTER).any(|one| one.value > 0.0)
 }
 
 #[cfg(test)]
@@ -286,7 +321,13 @@ mod tests {
     fn memory(retention: u64, max_series: usize, max_samples: usize) -> Memory {
         let bounds = Bounds { retention: Duration::from_secs(retention), max_series, max_samples };
         let labels = [("pod".to_owned(), "a".to_owned())].into_iter().collect();
-        Memory::new("target a".to_owned(), "was not scraped", labels, bounds)
+        let words = Words {
+            subject: "target a".to_owned(),
+            missed: "was not scraped",
+            silent: Some("mend it"),
+            short: "ask for less",
+        };
+        Memory::new(words, labels, bounds)
     }
 
     fn read(names: &[&str], value: f64) -> Read {
@@ -343,12 +384,38 @@ mod tests {
     }
 
     #[test]
+    fn the_latest_scrape_is_kept_whatever_the_limit() {
+        let mut memory = memory(1000, 100, 3);
+        for second in 0..10 {
+            memory.take(at(second), &OWN, Ok(read(&["x", "y"], 1.0)));
+            assert_eq!((seconds(&memory, "x"), memory.samples), (vec![second], 4));
+        }
+    }
+
+    #[test]
+    fn a_question_that_reaches_further_back_than_the_memory_is_told_so() {
+        let mut memory = memory(10, 100, 1000);
+        let told = |memory: &Memory, from, to| memory.trouble(&[], Window { from: at(from), to: at(to) }, &[]);
+        for second in 0..10 {
+            memory.take(at(second), &OWN, Ok(read(&["x"], 1.0)));
+        }
+        // Nothing was forgotten: there was nothing before.
+        assert_eq!(told(&memory, -50, 9), None);
+        for second in 10..25 {
+            memory.take(at(second), &OWN, Ok(read(&["x"], 1.0)));
+        }
+        assert_eq!(told(&memory, 14, 24), None);
+        let trouble = told(&memory, 13, 24).unwrap();
+        assert!(trouble.lacks_samples && trouble.text.ends_with("; ask for less"), "{}", trouble.text);
+    }
+
+    #[test]
     fn a_clock_that_goes_back_is_told_and_loses_nothing() {
         let mut memory = memory(100, 10, 1000);
         memory.take(at(50), &OWN, Ok(read(&["x"], 1.0)));
         let lost = memory.take(at(40), &OWN, Ok(read(&["x"], 2.0)));
         assert_eq!(lost.count, 3, "{}", lost.text());
         assert_eq!(seconds(&memory, "x"), [50]);
-        assert!(memory.trouble(&[], Window { from: at(30), to: at(40) }).unwrap().lacks_samples);
+        assert!(memory.trouble(&[], Window { from: at(30), to: at(40) }, &[]).unwrap().lacks_samples);
     }
 }

@@ -10,6 +10,7 @@ pub(in crate::sources) use kept::Bounds;
 pub(in crate::sources) use kept::Memory;
 pub(in crate::sources) use kept::One;
 pub(in crate::sources) use kept::Read;
+pub(in crate::sources) use kept::Words;
 pub(in crate::sources) use recall::Recall;
 pub(in crate::sources) use recall::Shared;
 

@@ -6,7 +6,9 @@ use crate::rules::query::lower;
 use crate::rules::query::lower_selector;
 use crate::series::Matcher;
 use crate::series::Series;
+use crate::series::Timestamp;
 use crate::series::Window;
+use crate::series::counter::STALENESS;
 use crate::series::expr::Expr;
 use crate::series::expr::Unevaluated;
 use crate::sources::Answer;
@@ -57,7 +59,7 @@ impl Recall {
         let (series, troubles) = off_the_reactor(move || {
             let found = self.memories.iter().flat_map(|memory| memory.lock().select(&matchers, window));
             let series = found.map(|stored| Series::new(stored.labels, stored.samples)).collect();
-            (series, self.troubles(&matchers, window))
+            (series, self.troubles(&matchers, window, &[window]))
         })
         .await;
         Ok(answer(series, [troubles]))
@@ -72,7 +74,7 @@ impl Recall {
             Err(problem) => return Err(Error::Grid { asked, problem }),
         };
         let evaluated = off_the_reactor(move || {
-            let troubles = self.troubles_of(&expr, grid);
+            let troubles = self.troubles_of(&expr, &points);
             let mut select = |matchers: &[Matcher], window| {
                 self.memories.iter().flat_map(|memory| memory.lock().select(matchers, window)).collect()
             };
@@ -84,14 +86,19 @@ impl Recall {
         })
     }
 
-    /// What was wrong in `window` with those that `matchers` may mean.
-    fn troubles(&self, matchers: &[Matcher], window: Window) -> Vec<Trouble> {
-        self.memories.iter().filter_map(|memory| memory.lock().trouble(matchers, window)).collect()
+    /// What was wrong in `window`, or not known at the end of one of `spans`, with those
+    /// that `matchers` may mean.
+    fn troubles(&self, matchers: &[Matcher], window: Window, spans: &[Window]) -> Vec<Trouble> {
+        self.memories.iter().filter_map(|memory| memory.lock().trouble(matchers, window, spans)).collect()
     }
 
-    fn troubles_of(&self, expr: &Expr, grid: Grid) -> Vec<Vec<Trouble>> {
-        let window = |range: Duration| Window { from: grid.from - range, to: grid.to };
-        expr.selections().into_iter().map(|(matchers, range)| self.troubles(matchers, window(range))).collect()
+    fn troubles_of(&self, expr: &Expr, points: &[Timestamp]) -> Vec<Vec<Trouble>> {
+        let (Some(first), Some(last)) = (points.first(), points.last()) else { return Vec::new() };
+        let window = |range: Duration| Window { from: *first - range, to: *last };
+        // What was there longer ago says nothing of now, however far back a range reaches.
+        let spans: Vec<Window> = points.iter().map(|point| Window { from: *point - STALENESS, to: *point }).collect();
+        let selections = expr.selections().into_iter();
+        selections.map(|(matchers, range)| self.troubles(matchers, window(range), &spans)).collect()
     }
 
     fn refusal(&self, query: &str, fault: &QueryFault) -> Error {

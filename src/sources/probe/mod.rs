@@ -31,6 +31,7 @@ use crate::sources::memory::Memory;
 use crate::sources::memory::Now;
 use crate::sources::memory::Recall;
 use crate::sources::memory::Shared;
+use crate::sources::memory::Words;
 use crate::sources::probe::run::Round;
 use crate::telemetry::Metrics;
 use std::collections::BTreeMap;
@@ -119,8 +120,14 @@ impl Prober {
         }
         let client = tasks.client(probe)?;
         let labels = [("probe".to_owned(), probe.key())].into_iter().collect();
-        let subject = format!("probe of {} and {}", probe.canary, probe.baseline);
-        let memory = Shared::new(Memory::new(subject, "compared nothing", labels, BOUNDS));
+        let words = Words {
+            subject: format!("probe of {} and {}", probe.canary, probe.baseline),
+            missed: "compared nothing",
+            // Its only series are the counters, whose gaps coverage shows.
+            silent: None,
+            short: "a look that comes so late has no requests to judge",
+        };
+        let memory = Shared::new(Memory::new(words, labels, BOUNDS));
         wanted.insert(probe.clone(), Entry { memory: memory.clone(), until });
         let round = Round::new(probe.clone(), client, memory, Arc::clone(&self.now), Arc::clone(&self.metrics));
         tasks.running.spawn(run::run(round, Arc::clone(&self.wanted)));

@@ -9,7 +9,9 @@
 //! scrape; a target that does not answer, or answers with more than its limits
 //! allow, leaves a gap and ends its series. What Prometheus does not: a line that
 //! cannot be read costs that line and not the whole scrape, and makes every answer
-//! that it may belong to incomplete, by line and cause.
+//! that it may belong to incomplete, by line and cause. So does a target that may
+//! be meant and is down, or was not scraped yet: the others of its cohort do not
+//! speak for it, and a counter that it shows later is not new.
 //!
 //! Samples live in memory, and in the evidence of the waves that were judged by
 //! them. After a restart windows that were not judged yet are answered with

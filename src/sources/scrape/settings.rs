@@ -10,8 +10,9 @@ use std::time::Duration;
 /// Below a tenth of a second the scraping is the load; above two minutes one lost
 /// scrape is a gap, since increments are believed over five.
 const INTERVALS: std::ops::RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_mins(2);
-/// Whether a counter is new is told by the hour before, so less sees births where
-/// there are none; a day of memory is what Prometheus is for.
+/// Whether a counter is new is told by the hour before, so with less a counter that
+/// appears once the daemon has run for longer leaves its look undecided; a day of
+/// memory is what Prometheus is for.
 const RETENTIONS: std::ops::RangeInclusive<Duration> = Duration::from_mins(10)..=Duration::from_hours(24);
 /// Each is a task, a connection and its samples: beyond, use Prometheus.
 const MAX_TARGETS: usize = 500;
@@ -41,7 +42,7 @@ pub struct Settings {
     /// Without it 10 s, or `interval` where that is shorter.
     #[serde(default, with = "jiff::fmt::serde::unsigned_duration::friendly::compact::optional")]
     pub timeout: Option<Duration>,
-    /// How long samples are kept.
+    /// How long samples are kept; a query that reaches further back lacks data.
     #[serde(
         default = "defaults::retention",
         with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required"

@@ -6,6 +6,7 @@ use crate::sources::memory::Memory;
 use crate::sources::memory::Now;
 use crate::sources::memory::Read;
 use crate::sources::memory::Shared;
+use crate::sources::memory::Words;
 use crate::sources::prometheus::off_the_reactor;
 use crate::sources::scrape::body;
 use crate::sources::scrape::fetch;
@@ -42,8 +43,13 @@ impl Target {
             max_series: settings.max_series,
             max_samples: settings.max_samples,
         };
-        let subject = format!("target {}", labels.get("instance").unwrap_or("?"));
-        let memory = Memory::new(subject, "was not scraped", labels.clone(), bounds);
+        let words = Words {
+            subject: format!("target {}", labels.get("instance").unwrap_or("?")),
+            missed: "was not scraped",
+            silent: Some("bring it back, or take it out of the source's `targets`"),
+            short: "raise the source's `retention` or `max_samples`, or shorten the range",
+        };
+        let memory = Memory::new(words, labels.clone(), bounds);
         Self {
             shown: target.url.to_string(),
             url: target.address(),

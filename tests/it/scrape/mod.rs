@@ -4,6 +4,7 @@
 
 mod hostile;
 mod live;
+mod unseen;
 mod wave;
 
 use crate::support::http::TestServer;
