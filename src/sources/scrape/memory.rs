@@ -210,9 +210,13 @@ impl Memory {
         let tries = self.series.get(&self.own("up"));
         if let Some(span) = spans.iter().find(|span| !tries.is_some_and(|tries| is_heard(tries, **span))) {
             let failed = |mishap: &&Mishap| !mishap.lacks_samples && span.contains(mishap.at);
-            let why = self.mishaps.iter().rfind(failed).map_or("it was not scraped", |mishap| &mishap.text);
-            let mend = "bring it back, or take it out of the source's `targets`";
-            return lacking(format!("nothing is known of target {instance}: {why}; {mend}"));
+            let why = match self.mishaps.iter().rfind(failed) {
+                Some(mishap) => {
+                    format!("{}; bring it back, or take it out of the source's `targets`", mishap.text)
+                }
+                None => "it was not scraped yet, or its scrapes are no longer kept".to_owned(),
+            };
+            return lacking(format!("nothing is known of target {instance}: {why}"));
         }
         if self.forgotten.is_some_and(|floor| window.from < floor) {
             let mend = "raise the source's `retention` or `max_samples`, or shorten the range";
