@@ -3,7 +3,9 @@
 /// Text of others without what could move a terminal's cursor, change its colours
 /// or reorder what stands around it.
 pub fn plain(text: &str) -> String {
-    let moves = |c: char| c.is_control() || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let reorders =
+        |c: char| matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let moves = |c: char| c.is_control() || reorders(c);
     text.chars().map(|c| if moves(c) { '\u{fffd}' } else { c }).collect()
 }
 
@@ -36,6 +38,7 @@ mod tests {
             plain("a\u{1b}[2Jb\r\n\u{202e}c\u{2066}\u{9b}"),
             "a\u{fffd}[2Jb\u{fffd}\u{fffd}\u{fffd}c\u{fffd}\u{fffd}"
         );
+        assert_eq!(plain("1\u{200f}2\u{200e}3\u{61c}"), "1\u{fffd}2\u{fffd}3\u{fffd}");
         assert_eq!(cell(&"☠".repeat(100)), "☠".repeat(100));
         assert_eq!(cell(&"☠".repeat(101)), "☠".repeat(99) + "…");
         assert_eq!(painted("pass", false), "PASS ");

@@ -277,8 +277,11 @@ impl Memory {
         let unheard = |span: &&Window| !tries.is_some_and(|tries| is_heard(tries, **span));
         if let Some((span, mend)) = spans.iter().find(unheard).zip(*silent) {
             let failed = |mishap: &&Mishap| !mishap.lacks_samples && span.contains(mishap.at);
-            let why = self.mishaps.iter().rfind(failed).map_or(format!("it {missed}"), |mishap| mishap.text.clone());
-            return lacking(format!("nothing is known of {subject}: {why}; {mend}"));
+            let why = match self.mishaps.iter().rfind(failed) {
+                Some(mishap) => format!("{}; {mend}", mishap.text),
+                None => format!("it {missed} yet, or what it showed is no longer kept"),
+            };
+            return lacking(format!("nothing is known of {subject}: {why}"));
         }
         if self.forgotten.is_some_and(|floor| window.from < floor) {
             return lacking(format!("what {subject} showed is not kept for as long as was asked; {short}"));
