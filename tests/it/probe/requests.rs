@@ -210,12 +210,14 @@ async fn after_gaps(prober: &Prober, probe: &Probe, gaps: usize) -> Answer {
 #[tokio::test]
 async fn a_moment_at_which_nobody_answers_is_a_gap_and_no_failure_of_both() {
     let (prober, _) = prober();
-    let probe = probe(nobody(), nobody(), TIMEOUT);
+    let canary = nobody();
+    let probe = probe(format!("{canary}/health?token=secret"), nobody(), TIMEOUT);
     prober.want(&probe, Duration::ZERO).unwrap();
     let answer = after_gaps(&prober, &probe, 3).await;
     assert_eq!((answer.series, answer.partial), (Vec::new(), None));
     let remark = &answer.remarks[0];
-    assert!(remark.contains(&probe.canary) && remark.contains("refused"), "{remark}");
+    assert!(remark.contains(&format!("{canary}/health ")) && remark.contains("refused"), "{remark}");
+    assert!(!remark.contains("secret"), "{remark}");
 }
 
 #[tokio::test]
