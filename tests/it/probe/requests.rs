@@ -242,6 +242,17 @@ async fn neither_is_always_begun_first() {
     assert!((1..lines.len() / 2).contains(&first), "{lines:?}");
 }
 
+#[tokio::test]
+async fn an_https_address_that_speaks_no_tls_fails() {
+    let (canary, baseline) = (healthy().await, healthy().await);
+    let (prober, _) = prober();
+    let mut probe = probe(canary.address(), baseline.address(), TIMEOUT);
+    probe.canary = probe.canary.replace("http:", "https:");
+    prober.want(&probe, Duration::ZERO).unwrap();
+    let (good, bad) = results(&prober, &probe, 2.0).await;
+    assert!(good <= 0.0 && bad >= 2.0, "{good} {bad}");
+}
+
 /// How many requests ended without an answer.
 fn unanswered(metrics: &Metrics) -> u64 {
     let told = metrics.encode();
