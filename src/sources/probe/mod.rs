@@ -3,7 +3,7 @@
 //! While a gate wants a probe, its two URLs are requested every so often, both at the
 //! same moments, and what came of it is counted in series like those of a service
 //! that measures itself. Everything else is as for any source: counters in
-//! [`memory`](crate::sources::memory), gaps, coverage.
+//! memory, gaps, coverage.
 //!
 //! A moment at which neither URL gave an HTTP answer says nothing about the canary:
 //! our own network, name server or file descriptors may be to blame. It is a gap,
@@ -26,6 +26,7 @@ use crate::sources::Error;
 use crate::sources::Grid;
 use crate::sources::Pending;
 use crate::sources::Source;
+use crate::sources::error::shortened;
 use crate::sources::memory::Bounds;
 use crate::sources::memory::Memory;
 use crate::sources::memory::Now;
@@ -55,6 +56,9 @@ const IDLE: Duration = Duration::from_mins(5);
 
 /// And at least for so many of the pauses between two looks: one may come late.
 const PAUSES: u32 = 4;
+
+/// Characters of a URL in messages, of which evidence keeps 256 with two URLs in them.
+const SHOWN_CHARS: usize = 60;
 
 /// What is kept: whether a counter is new is told by the hour before, and looks that
 /// wait for another source may be an hour late.
@@ -116,12 +120,12 @@ impl Prober {
             return Ok(());
         }
         if wanted.len() >= MAX_PROBES {
-            return Err(Error::TooManyProbes { canary: probe.canary.clone(), limit: MAX_PROBES });
+            return Err(Error::TooManyProbes { canary: shown(&probe.canary), limit: MAX_PROBES });
         }
         let client = tasks.client(probe)?;
         let labels = [("probe".to_owned(), probe.key())].into_iter().collect();
         let words = Words {
-            subject: format!("probe of {} and {}", probe.canary, probe.baseline),
+            subject: format!("probe of {} and {}", shown(&probe.canary), shown(&probe.baseline)),
             missed: "compared nothing",
             // Its only series are the counters, whose gaps coverage shows.
             silent: None,
@@ -131,7 +135,8 @@ impl Prober {
         wanted.insert(probe.clone(), Entry { memory: memory.clone(), until });
         let round = Round::new(probe.clone(), client, memory, Arc::clone(&self.now), Arc::clone(&self.metrics));
         tasks.running.spawn(run::run(round, Arc::clone(&self.wanted)));
-        tracing::info!(canary = probe.canary, baseline = probe.baseline, every = ?probe.every, "a probe begins");
+        let (canary, baseline) = (shown(&probe.canary), shown(&probe.baseline));
+        tracing::info!(canary, baseline, every = ?probe.every, "a probe begins");
         Ok(())
     }
 
@@ -169,6 +174,11 @@ impl Source for Prober {
     fn grid<'a>(&'a self, expr: &'a str, grid: Grid) -> Pending<'a, Result<Answer, Error>> {
         Box::pin(self.recall().grid(expr, grid))
     }
+}
+
+/// `url` for people: a query may have a token in it, and a cause must fit behind it.
+fn shown(url: &str) -> String {
+    shortened(url.split('?').next().unwrap_or_default(), SHOWN_CHARS)
 }
 
 /// Whole after a panic too: entries are put in and taken out at once.

@@ -10,6 +10,7 @@ use crate::sources::probe::is_over;
 use crate::sources::probe::request::Ended;
 use crate::sources::probe::request::How;
 use crate::sources::probe::request::request;
+use crate::sources::probe::shown;
 use crate::telemetry::Metrics;
 use reqwest::Url;
 use std::sync::Arc;
@@ -51,7 +52,8 @@ pub(super) async fn run(mut round: Round, wanted: Wanted) {
     loop {
         ticks.tick().await;
         if is_over(&wanted, &probe) {
-            tracing::info!(canary = probe.canary, baseline = probe.baseline, "a probe ends: nobody wants it any more");
+            let (canary, baseline) = (shown(&probe.canary), shown(&probe.baseline));
+            tracing::info!(canary, baseline, "a probe ends: nobody wants it any more");
             break;
         }
         round.make(&canary, &baseline).await;
@@ -118,7 +120,7 @@ impl Round {
 
     /// Logs that gaps begin, or that they are over.
     fn tell(&mut self, gap: Option<&String>) {
-        let (canary, baseline) = (&self.probe.canary, &self.probe.baseline);
+        let (canary, baseline) = (shown(&self.probe.canary), shown(&self.probe.baseline));
         match (self.is_gap, gap) {
             (false, Some(why)) => tracing::warn!(canary, baseline, %why, "a probe compares nothing"),
             (true, None) => tracing::info!(canary, baseline, "a probe compares again"),

@@ -210,12 +210,14 @@ async fn after_gaps(prober: &Prober, probe: &Probe, gaps: usize) -> Answer {
 #[tokio::test]
 async fn a_moment_at_which_nobody_answers_is_a_gap_and_no_failure_of_both() {
     let (prober, _) = prober();
-    let probe = probe(nobody(), nobody(), TIMEOUT);
+    let canary = nobody();
+    let probe = probe(format!("{canary}/health?token=secret"), nobody(), TIMEOUT);
     prober.want(&probe, Duration::ZERO).unwrap();
     let answer = after_gaps(&prober, &probe, 3).await;
     assert_eq!((answer.series, answer.partial), (Vec::new(), None));
     let remark = &answer.remarks[0];
-    assert!(remark.contains(&probe.canary) && remark.contains("refused"), "{remark}");
+    assert!(remark.contains(&format!("{canary}/health ")) && remark.contains("refused"), "{remark}");
+    assert!(!remark.contains("secret"), "{remark}");
 }
 
 #[tokio::test]
@@ -238,6 +240,17 @@ async fn neither_is_always_begun_first() {
     let lines: Vec<String> = server.requests().into_iter().map(|request| request.line).collect();
     let first = lines.chunks_exact(2).filter(|pair| pair[0].starts_with("GET /new")).count();
     assert!((1..lines.len() / 2).contains(&first), "{lines:?}");
+}
+
+#[tokio::test]
+async fn an_https_address_that_speaks_no_tls_fails() {
+    let (canary, baseline) = (healthy().await, healthy().await);
+    let (prober, _) = prober();
+    let mut probe = probe(canary.address(), baseline.address(), TIMEOUT);
+    probe.canary = probe.canary.replace("http:", "https:");
+    prober.want(&probe, Duration::ZERO).unwrap();
+    let (good, bad) = results(&prober, &probe, 2.0).await;
+    assert!(good <= 0.0 && bad >= 2.0, "{good} {bad}");
 }
 
 /// How many requests ended without an answer.
