@@ -6,11 +6,13 @@ set -euo pipefail
 cd "$(dirname "$0")"
 
 CARGO_DENY=0.20.2
+STANDARDWEBHOOKS=1.1.0
 packages=()
 command -v prometheus >/dev/null && command -v promtool >/dev/null || packages+=(prometheus)
 command -v cc >/dev/null || packages+=(build-essential)
 [ -e /etc/ssl/certs/ca-certificates.crt ] || packages+=(ca-certificates)
 [ -n "$(ls /usr/lib/postgresql/*/bin/initdb 2>/dev/null)" ] || packages+=(postgresql)
+python3 -c 'import ensurepip, venv' 2>/dev/null || packages+=(python3-venv)
 
 step() { printf '\n== %s\n' "$*"; }
 die() { printf 'test.sh: %s\n' "$*" >&2; exit 1; }
@@ -32,6 +34,14 @@ if ! cargo deny --version 2>/dev/null | grep -q "$CARGO_DENY"; then
     step "installing cargo-deny $CARGO_DENY from crates.io"
     # Unoptimised: it builds in two minutes and runs for one second.
     cargo install cargo-deny --version "$CARGO_DENY" --locked --debug || die "cargo-deny could not be installed"
+fi
+
+# The webhook standard's own library checks our signatures, in tests/it/delivery.
+if ! target/venv/bin/python -c "from importlib.metadata import version; exit(version('standardwebhooks') != '$STANDARDWEBHOOKS')" 2>/dev/null; then
+    step "installing standardwebhooks $STANDARDWEBHOOKS from PyPI into target/venv"
+    mkdir -p target
+    python3 -m venv --clear target/venv || die "there is no python3 with venv: install python3-venv"
+    target/venv/bin/pip install --quiet --disable-pip-version-check "standardwebhooks==$STANDARDWEBHOOKS" || die "standardwebhooks could not be installed"
 fi
 
 step "cargo fmt"

@@ -379,7 +379,7 @@ mod tests {
         );
         says(&format!("{endpoint}url = 'https://a.example'\ntimeout = '2m'"), "endpoints.ci.timeout: must be from");
         says(&format!("{endpoint}url = 'https://a.example'\nretries = 2"), "endpoints.ci.retries: unknown field");
-        says("[endpoints.ci]\nurl = 'https://a.example'", "endpoints.ci: missing field `secret_file`");
+        says("[endpoints.ci]\nurl = 'https://a.example'", "endpoints.ci: missing configuration field");
         says("[endpoints.'a b']\nsecret_file = 's'\nurl = 'https://a.example'", "endpoints.a b: an endpoint's name");
         says("[[tokens]]\nname = 'a'", "tokens[0]: needs either");
         says("[[tokens]]\nname = 'a'\nsecret = 'x'", "tokens[0].secret: unknown field");

@@ -4,6 +4,7 @@ mod api;
 mod calibration;
 mod cli;
 mod daemon;
+mod delivery;
 mod demo;
 mod dockerfile;
 mod engine;

@@ -1,5 +1,6 @@
 //! The API against a made-up engine: every answer, and every bad request's.
 
+mod endpoints;
 mod events;
 mod requests;
 mod server;

@@ -6,4 +6,4 @@ mod contract;
 mod crash;
 mod outbox;
 mod sqlite;
-mod worlds;
+pub(crate) mod worlds;

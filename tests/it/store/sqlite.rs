@@ -338,3 +338,33 @@ async fn messages_that_wait_outlive_a_short_retention_until_their_tries_are_over
     assert_eq!(store.prune(noon + day * 15).await.unwrap().messages, 1);
     assert_eq!(store.backlog("a").await.unwrap(), Backlog::default());
 }
+
+#[tokio::test]
+async fn messages_of_before_there_were_endpoints_are_kept_and_sent_to_nobody() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = settings(folder.path());
+    fs::create_dir_all(settings.path.parent().unwrap()).unwrap();
+    let first = folder.path().join("migrations");
+    fs::create_dir(&first).unwrap();
+    fs::copy("migrations/sqlite/0001_gates.sql", first.join("0001_gates.sql")).unwrap();
+    let options = SqliteConnectOptions::new().filename(&settings.path).create_if_missing(true);
+    let mut old = SqliteConnection::connect_with(&options).await.unwrap();
+    sqlx::migrate::Migrator::new(first.as_path()).await.unwrap().run(&mut old).await.unwrap();
+    let message = "PRAGMA application_id = 0x57415645;
+                   INSERT INTO outbox (message_id, kind, at, body, next_try_at)
+                   VALUES ('msg_old', 'wave.opened', 7, '{}', 7)";
+    execute(&mut old, message).await;
+    old.close().await.unwrap();
+
+    let store = SqliteStore::open(&settings).await.unwrap();
+    let all = [Subscription { endpoint: "a".to_owned(), kinds: BTreeSet::from([EventKind::Opened]) }];
+    assert_eq!(store.fan_out(&all, worlds::NOON).await.unwrap(), 0);
+    store.commit(&[worlds::opening("w")]).await.unwrap();
+    assert_eq!(store.fan_out(&all, worlds::NOON).await.unwrap(), 1);
+    let kept: Vec<(String, i64, String)> = sqlx::query_as("SELECT message_id, at, body FROM outbox ORDER BY sequence")
+        .fetch_all(&mut shell(&settings).await)
+        .await
+        .unwrap();
+    assert_eq!(kept[0], ("msg_old".to_owned(), 7, "{}".to_owned()));
+    assert_eq!(kept.len(), 2);
+}

@@ -116,7 +116,7 @@ pub(crate) fn json(body: impl AsRef<[u8]>) -> Vec<u8> {
     answer(&["200 OK", "Content-Type: application/json"], body)
 }
 
-async fn read_request(stream: &mut TcpStream) -> Option<Request> {
+pub(crate) async fn read_request(stream: &mut TcpStream) -> Option<Request> {
     let mut bytes = Vec::new();
     let head_end = loop {
         if let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") {
