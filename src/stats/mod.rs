@@ -6,6 +6,7 @@
 //! (MW-1, HL-2, EP-1 …) of the statistical design.
 
 mod autocorrelation;
+mod boundary;
 mod buckets;
 mod counts;
 mod differences;
@@ -16,6 +17,7 @@ mod normal;
 mod null_distribution;
 mod sorted;
 mod special;
+mod student;
 
 pub use autocorrelation::Fit;
 pub use autocorrelation::PRIOR_SECONDS;
@@ -25,6 +27,10 @@ pub use autocorrelation::lag1;
 pub use autocorrelation::prior_autocorrelation;
 pub use autocorrelation::two_sample_inflation;
 pub use autocorrelation::variance_inflation;
+pub use boundary::PlannedLook;
+pub use boundary::Spending;
+pub use boundary::boundary;
+pub use boundary::crossing;
 pub use buckets::BucketRanks;
 pub use buckets::BucketScore;
 pub use buckets::bucket_ranks;
@@ -56,3 +62,6 @@ pub use sorted::SortedCohorts;
 pub use special::beta_regularised_ln;
 pub use special::binomial_lower_ln;
 pub use special::binomial_upper_ln;
+pub use student::student_to_normal;
+pub use student::student_upper_inverse_ln;
+pub use student::student_upper_ln;
