@@ -12,10 +12,12 @@ use std::fs;
 use std::path::Path;
 use wavegate::stats;
 use wavegate::stats::BucketScore;
+use wavegate::stats::EventWeights;
 use wavegate::stats::MannWhitney;
 use wavegate::stats::Method;
 use wavegate::stats::PlannedLook;
 use wavegate::stats::RatioEProcess;
+use wavegate::stats::Score;
 use wavegate::stats::SortedCohorts;
 use wavegate::stats::Spending;
 use wavegate::stats::Tail;
@@ -28,6 +30,9 @@ const CHECKED: &[(&str, usize, Check)] = &[
     ("binomial_floor_e", 4, binomial_floor_e),
     ("binomial_mixture_eprocess", 9, binomial_mixture_eprocess),
     ("binomial_mixture_eprocess_pass", 2, binomial_mixture_eprocess_pass),
+    ("count_guard_histogram", 4, count_guard_histogram),
+    ("count_guard_ratio", 7, count_guard_ratio),
+    ("gauge_detrended", 6, gauge_detrended),
     ("grouped_mw_van_elteren", 3, grouped_mw_van_elteren),
     ("gs_power", 4, gs_power),
     ("hodges_lehmann", 8, hodges_lehmann),
@@ -45,10 +50,7 @@ const LATER: &[&str] = &[
     "beta_binomial_mixture",
     "brunner_munzel",
     "confseq_normal_mixture",
-    "count_guard_histogram",
-    "count_guard_ratio",
     "gamma_poisson_mixture",
-    "gauge_detrended",
     "halfnormal_mixture",
     "pod_t",
     "signed_rank_approx",
@@ -233,6 +235,54 @@ fn gs_power(record: &Record) {
     for (chance, expect) in chances.iter().zip(numbers(record.expected("cum_power").unwrap())) {
         record.close("cum_power", *chance, expect);
     }
+}
+
+fn gauge_detrended(record: &Record) {
+    let number = |name: &str| record.input(name).as_f64().unwrap();
+    assert_eq!((number("k"), number("winsor")), (20.0, 2.5));
+    let mean = stats::paired_mean(Track::whole(&record.series("d")), number("rho0")).unwrap();
+    record.check("mean", mean.mean);
+    record.check("se", mean.se);
+    record.check("nu", mean.nu);
+    record.check("vif", mean.vif);
+    record.check("z", mean.z_above(number("tolerance").ln_1p()));
+}
+
+/// The guard after each interval from the first that has enough.
+fn guarded(record: &Record, scores: &[Score]) {
+    let number = |name: &str| record.input(name).as_f64().unwrap();
+    assert_eq!((number("k0"), number("k"), number("tau_seconds")), (4.0, 20.0, stats::PRIOR_SECONDS));
+    let first = usize::try_from(record.expected("first_n").unwrap().as_u64().unwrap()).unwrap();
+    let expect = |name: &str| numbers(record.expected(name).unwrap());
+    assert_eq!(expect("z").len(), scores.len() + 1 - first);
+    for (index, n) in (first..=scores.len()).enumerate() {
+        let guard = stats::count_guard(&scores[..n], number("interval_seconds"), number("c0")).unwrap();
+        record.close("c2", guard.disturbance, expect("c2")[index]);
+        record.close("r", guard.autocorrelation, expect("r")[index]);
+        record.close("nu", guard.nu, expect("nu")[index]);
+        record.close("z", guard.z, expect("z")[index]);
+    }
+}
+
+fn count_guard_ratio(record: &Record) {
+    let [xc, xb, nc, nb] = ["xc", "xb", "nc", "nb"].map(|name| record.series(name));
+    let margin = record.input("rho0").as_f64().unwrap();
+    let mut weights = EventWeights::default();
+    let weights: Vec<f64> = xc.iter().zip(&xb).map(|(canary, baseline)| weights.next(canary + baseline)).collect();
+    for (weight, expect) in weights.iter().zip(numbers(record.expected("weights").unwrap())) {
+        record.close("weight", *weight, expect);
+    }
+    let score = |t: usize| stats::ratio_score((xc[t], nc[t]), (xb[t], nb[t]), margin, weights[t]);
+    guarded(record, &(0..xc.len()).map(score).collect::<Vec<_>>());
+}
+
+fn count_guard_histogram(record: &Record) {
+    let counts = |name: &str| -> Vec<Vec<f64>> { record.input(name).as_array().unwrap().iter().map(numbers).collect() };
+    let margin = record.input("delta").as_f64().unwrap();
+    let score = |(canary, baseline): (&Vec<f64>, &Vec<f64>)| {
+        stats::rank_score(&stats::bucket_ranks(canary, baseline).unwrap(), margin)
+    };
+    guarded(record, &counts("canary").iter().zip(&counts("baseline")).map(score).collect::<Vec<_>>());
 }
 
 struct Record(Value);
