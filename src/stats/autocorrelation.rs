@@ -51,17 +51,21 @@ pub fn prior_autocorrelation(interval_seconds: f64) -> f64 {
 ///
 /// A track that does not vary says nothing, and the answer is the prior.
 pub fn lag1(track: Track<'_>, fit: Fit, prior: f64) -> f64 {
+    let residuals = if spread(track.values) > 0.0 { residuals(track.values, fit) } else { Vec::new() };
+    lag1_of_residuals(Track { values: &residuals, gaps: track.gaps }, fit, prior)
+}
+
+/// G-3 of residuals that are there already, left by `fit`; nothing tells the prior.
+pub(crate) fn lag1_of_residuals(track: Track<'_>, fit: Fit, prior: f64) -> f64 {
     let n = count(track.values.len());
     let prior = if prior.is_nan() { MOST } else { prior };
-    let constant = spread(track.values) <= 0.0;
-    let residuals = residuals(track.values, fit);
-    let squares: f64 = residuals.iter().map(|e| e * e).sum();
-    if constant || squares.is_nan() || squares <= 0.0 || squares.is_infinite() {
+    let squares: f64 = track.values.iter().map(|e| e * e).sum();
+    if squares.is_nan() || squares <= 0.0 || squares.is_infinite() {
         return prior.clamp(0.0, MOST);
     }
     let mut gaps = track.gaps.iter().copied().peekable();
     let mut products = 0.0;
-    for (index, pair) in residuals.windows(2).enumerate() {
+    for (index, pair) in track.values.windows(2).enumerate() {
         while gaps.next_if(|gap| *gap < index + 1).is_some() {}
         if gaps.peek() != Some(&(index + 1)) {
             products += pair[0] * pair[1];
@@ -123,7 +127,8 @@ fn spread(values: &[f64]) -> f64 {
     if low < high { high - low } else { 0.0 }
 }
 
-fn residuals(values: &[f64], fit: Fit) -> Vec<f64> {
+/// What is left of `values` when their mean or their line is taken off.
+pub(crate) fn residuals(values: &[f64], fit: Fit) -> Vec<f64> {
     let n = count(values.len().max(1));
     let mean = values.iter().sum::<f64>() / n;
     let mut residuals: Vec<f64> = values.iter().map(|value| value - mean).collect();
@@ -144,7 +149,7 @@ fn residuals(values: &[f64], fit: Fit) -> Vec<f64> {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "the length of a slice of doubles is below 2^53")]
-fn count(n: usize) -> f64 {
+pub(crate) fn count(n: usize) -> f64 {
     n as f64
 }
 
