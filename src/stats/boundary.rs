@@ -1,6 +1,6 @@
 //! Boundaries over planned looks: how far out a standardised sum must lie at each look
 //! so that the chance of ever crossing under "no change" is what was spent (Lan and
-//! DeMets 1983), by the recursion of Armitage, McPherson and Rowe (1969).
+//! `DeMets` 1983), by the recursion of Armitage, `McPherson` and Rowe (1969).
 //!
 //! Between two looks the score process `B(I)` moves by a normal step of variance
 //! `I_j − I_{j−1}`. What is kept is its sub-density over paths that have not crossed,
@@ -137,9 +137,9 @@ impl Walk {
         for _ in 0..STEPS_MAX {
             let (tail, density) = self.tail(information, score);
             if tail > risk {
-                low = score
+                low = score;
             } else {
-                high = score
+                high = score;
             }
             // Newton on the logarithm, which is nearly straight.
             let next = score + tail * (tail / risk).ln() / density;
