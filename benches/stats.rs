@@ -1,14 +1,22 @@
-//! Mann-Whitney's test together with the Hodges-Lehmann interval, as a look at one
-//! gauge needs them: sorting, the rank statistic, the estimate and both bounds.
+//! What a look costs below the judge: Mann-Whitney's test together with the
+//! Hodges-Lehmann interval (sorting, the rank statistic, the estimate, both bounds), and
+//! the parts of sequential tests: boundary table, paired mean, count guard.
 
 use criterion::BenchmarkId;
 use criterion::Criterion;
 use criterion::Throughput;
 use std::hint::black_box;
+use wavegate::stats::Score;
 use wavegate::stats::SortedCohorts;
+use wavegate::stats::Spending;
 use wavegate::stats::Tail;
+use wavegate::stats::Track;
+use wavegate::stats::boundary;
+use wavegate::stats::count_guard;
 use wavegate::stats::hodges_lehmann;
 use wavegate::stats::mann_whitney;
+use wavegate::stats::paired_mean;
+use wavegate::stats::ratio_score;
 
 /// Points a side: an hour by the minute and by 15 s, a day by the minute, and many.
 const SIZES: [usize; 4] = [60, 240, 1440, 10_000];
@@ -19,6 +27,7 @@ const LEVEL: f64 = 0.05 / 60.0;
 fn main() {
     let mut criterion = Criterion::default().configure_from_args();
     rank_test_and_interval(&mut criterion);
+    sequential(&mut criterion);
     criterion.final_summary();
 }
 
@@ -50,6 +59,23 @@ fn rank_test_and_interval(criterion: &mut Criterion) {
         });
     }
     group.finish();
+}
+
+fn sequential(criterion: &mut Criterion) {
+    let looks: Vec<f64> = (1..=60).map(|look| f64::from(look) / 60.0).collect();
+    criterion.bench_function("boundary_of_60_looks", |bench| {
+        bench.iter(|| boundary(&Spending::Linear.looks(black_box(0.005), &looks)));
+    });
+    let differences: Vec<f64> = series(240, 3, 1.0).iter().map(|value| value.ln()).collect();
+    criterion.bench_function("paired_mean_240", |bench| {
+        bench.iter(|| paired_mean(Track::whole(black_box(&differences)), 0.6).map(|mean| mean.z_above(0.05)));
+    });
+    let bad = series(240, 4, 20.0);
+    let scores: Vec<Score> =
+        bad.windows(2).map(|pair| ratio_score((pair[0], 1e4), (pair[1], 1e4), 1.25, 0.2)).collect();
+    criterion.bench_function("count_guard_239", |bench| {
+        bench.iter(|| count_guard(black_box(&scores), 15.0, 0.5));
+    });
 }
 
 /// `count` values about `level`, skewed as latencies are, from a fixed seed.

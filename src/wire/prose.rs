@@ -66,17 +66,7 @@ pub(crate) fn cause(cause: &Cause) -> String {
             format!("the {} had no event for five minutes: there is nothing to judge", name(*cohort))
         }
         Cause::LowCoverage { cohort, coverage, need, recent, nan } => {
-            let span = if *recent { "over the last five minutes" } else { "since the warm-up" };
-            let numbers = match nan {
-                0 => String::new(),
-                nan => format!("; {nan} {} not a number", plural(*nan, "was", "were")),
-            };
-            format!(
-                "{} of the {}'s expected samples arrived {span}; it takes {}{numbers}",
-                percent(*coverage),
-                name(*cohort),
-                percent(*need)
-            )
+            low_coverage(*cohort, [*coverage, *need], *recent, *nan)
         }
         Cause::NonFinite { cohort, count } => {
             format!("{count} infinite {} of the {} in the window", plural(*count, "sample", "samples"), name(*cohort))
@@ -89,6 +79,16 @@ pub(crate) fn cause(cause: &Cause) -> String {
         Cause::AllChecksPassed { checks } => format!("all {checks} counted checks passed"),
         Cause::DeadlineReached { deadline } => format!("the deadline {deadline} came with nothing decided"),
     }
+}
+
+fn low_coverage(cohort: Cohort, [coverage, need]: [f64; 2], recent: bool, nan: u32) -> String {
+    let span = if recent { "over the last five minutes" } else { "since the warm-up" };
+    let numbers = match nan {
+        0 => String::new(),
+        nan => format!("; {nan} {} not a number", plural(nan, "was", "were")),
+    };
+    let (coverage, need) = (percent(coverage), percent(need));
+    format!("{coverage} of the {}'s expected samples arrived {span}; it takes {need}{numbers}", name(cohort))
 }
 
 /// How the numbers of a check came about.
