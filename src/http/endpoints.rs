@@ -209,7 +209,7 @@ pub(crate) async fn resend<G: Gates>(
         let detail = format!("endpoint `{endpoint}` has no dead letter `{id}`");
         return Err(Problem::new(StatusCode::NOT_FOUND, "no_such_message", detail));
     }
-    tracing::info!(endpoint, message = message_id, resent, "asked to send dead letters again");
+    tracing::info!(endpoint, message.id = message_id, resent, "asked to send dead letters again");
     Ok(Json(Resent { resent }).into_response())
 }
 
