@@ -62,21 +62,24 @@ const SETTLE: &str = "
 const DISABLE: &str = "
     INSERT INTO disabled_endpoints (name, at, reason) VALUES (?1, ?2, ?3) ON CONFLICT (name) DO NOTHING";
 
+/// Indexes are named from here on because SQLite left alone takes the primary key for
+/// most of these, and goes over all that was ever delivered.
 const KILL: &str = "
-    UPDATE deliveries SET state = 'dead', outcome = coalesce(outcome, ?2) WHERE endpoint = ?1 AND state = 'waiting'";
+    UPDATE deliveries INDEXED BY deliveries_due SET state = 'dead', outcome = coalesce(outcome, ?2)
+    WHERE endpoint = ?1 AND state = 'waiting'";
 
 const COUNTS: &str = "
-    SELECT (SELECT count(*) FROM deliveries WHERE endpoint = ?1 AND state = 'waiting'),
-           (SELECT count(*) FROM deliveries WHERE endpoint = ?1 AND state = 'dead')";
+    SELECT (SELECT count(*) FROM deliveries INDEXED BY deliveries_due WHERE endpoint = ?1 AND state = 'waiting'),
+           (SELECT count(*) FROM deliveries INDEXED BY deliveries_dead WHERE endpoint = ?1 AND state = 'dead')";
 
 const DEAD: &str = "
     SELECT d.message, o.message_id, o.kind, o.at, d.tries, d.outcome
-    FROM deliveries d JOIN outbox o ON o.sequence = d.message
+    FROM deliveries d INDEXED BY deliveries_dead JOIN outbox o ON o.sequence = d.message
     WHERE d.endpoint = ?1 AND d.state = 'dead' AND d.message > ?2
     ORDER BY d.message LIMIT ?3";
 
 const RESEND: &str = "
-    UPDATE deliveries SET state = 'waiting', tries = 0, next_try_at = ?3, lease = lease + 1
+    UPDATE deliveries INDEXED BY deliveries_dead SET state = 'waiting', tries = 0, next_try_at = ?3, lease = lease + 1
     WHERE endpoint = ?1 AND state = 'dead'
       AND (?2 IS NULL OR message = (SELECT sequence FROM outbox WHERE message_id = ?2))
       AND NOT EXISTS (SELECT 1 FROM disabled_endpoints WHERE name = ?1)";
@@ -293,6 +296,25 @@ fn kind(sequence: i64, word: &str) -> Result<EventKind, Error> {
 mod tests {
     use super::*;
     use crate::store::rows::event_word;
+
+    #[tokio::test]
+    async fn what_was_delivered_is_in_nobodys_way() {
+        let mut connection = SqliteConnection::connect("sqlite::memory:").await.unwrap();
+        sqlx::migrate!("migrations/sqlite").run(&mut connection).await.unwrap();
+        for statement in [NEXT, RECALL, DUE, KILL, COUNTS, DEAD, RESEND] {
+            let explain = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}"));
+            let plan: Vec<(i64, i64, i64, String)> = sqlx::query_as(explain).fetch_all(&mut connection).await.unwrap();
+            // Along the primary key lie all deliveries of 400 days.
+            let of_deliveries = |detail: &String| ["SEARCH d", "SCAN d"].iter().any(|word| detail.starts_with(word));
+            let details: Vec<_> = plan.into_iter().map(|row| row.3).filter(of_deliveries).collect();
+            let narrow = |detail: &String| {
+                detail.contains("deliveries_due")
+                    || detail.contains("deliveries_dead")
+                    || detail.contains("disabled_endpoints")
+            };
+            assert!(!details.is_empty() && details.iter().all(narrow), "{statement}\n{details:#?}");
+        }
+    }
 
     #[test]
     fn every_event_has_a_word_that_is_read_back() {
