@@ -128,7 +128,7 @@ impl Sender {
         match timeout_at(deadline, request.send()).await {
             Err(_) => Outcome::TimedOut(self.timeout),
             Ok(Err(error)) => failed(error),
-            Ok(Ok(response)) => answered(response, deadline, now).await,
+            Ok(Ok(response)) => answered(response, deadline, now, &self.url).await,
         }
     }
 
@@ -170,7 +170,7 @@ pub(super) fn header_id(id: &str) -> Cow<'_, str> {
 }
 
 /// The status decides, whatever becomes of the body.
-async fn answered(mut response: Response, deadline: Instant, now: Timestamp) -> Outcome {
+async fn answered(mut response: Response, deadline: Instant, now: Timestamp, url: &Target) -> Outcome {
     let status = response.status();
     let retry_after = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
     let retry_after = retry_after.and_then(|value| schedule::retry_after(value, now));
@@ -186,7 +186,7 @@ async fn answered(mut response: Response, deadline: Instant, now: Timestamp) -> 
     };
     // What has come until then is said.
     let _ = timeout_at(deadline, read).await;
-    let said = if status.is_success() { String::new() } else { short(&String::from_utf8_lossy(&body)) };
+    let said = if status.is_success() { String::new() } else { short(&url.hidden_in(&String::from_utf8_lossy(&body))) };
     Outcome::Answered { status: status.as_u16(), retry_after, said }
 }
 

@@ -1,19 +1,25 @@
 //! Who is told, what and where: the section `endpoints` of the configuration.
 
 use crate::delivery::guard;
+use crate::delivery::sign;
 use crate::wave::EventKind;
 use crate::wire;
 use serde::Deserialize;
 use serde::Deserializer;
+use std::cmp::Reverse;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 use url::Url;
+use url::form_urlencoded;
 
 /// For one try. Standard Webhooks has 15 s to 30 s; a longer one keeps a try's
 /// place from others for nothing.
 const TIMEOUTS: std::ops::RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_mins(1);
+
+/// Shorter parts of a URL are words like `hook`, not secrets.
+const MIN_HIDDEN_BYTES: usize = 6;
 
 /// One endpoint.
 ///
@@ -80,6 +86,13 @@ impl EndpointSettings {
             let mend =
                 "must begin with https://, or `allow_private` be set: over http everybody on the way reads along";
             faults.push(("url", String::from(mend)));
+        }
+        for (key, file) in
+            [("secret_file", Some(&self.secret_file)), ("previous_secret_file", self.previous_secret_file.as_ref())]
+        {
+            if file.is_some_and(|file| file.to_string_lossy().starts_with(sign::PREFIX)) {
+                faults.push((key, String::from("must be a file that holds the secret, not the secret")));
+            }
         }
         if self.events.is_empty() {
             faults.push(("events", String::from("must name an event; leave it out for all of them")));
@@ -152,6 +165,20 @@ impl Target {
     pub(super) fn url(&self) -> &Url {
         &self.0
     }
+
+    /// `text` without what may be secret of this URL: error pages like to say which
+    /// path they do not know, as it was sent or decoded.
+    pub(super) fn hidden_in(&self, text: &str) -> String {
+        let (path, query) = (self.0.path(), self.0.query().unwrap_or_default());
+        let mut parts = Vec::new();
+        for part in path.split('/').chain(query.split(['&', '='])).filter(|part| part.len() >= MIN_HIDDEN_BYTES) {
+            let (decoded, _) = form_urlencoded::parse(part.as_bytes()).next().unwrap_or_default();
+            parts.extend([part.to_owned(), decoded.into_owned()]);
+        }
+        // One that begins another must not break it up before it is found.
+        parts.sort_by_key(|part| Reverse(part.len()));
+        parts.iter().filter(|part| !part.is_empty()).fold(text.to_owned(), |text, part| text.replace(part, "…"))
+    }
 }
 
 impl fmt::Display for Target {
@@ -194,6 +221,19 @@ mod tests {
     }
 
     #[test]
+    fn what_a_receiver_repeats_of_the_url_is_hidden() {
+        let check = |url: &str, said: &str, expect: &str| {
+            assert_eq!(Target::parse(url).unwrap().hidden_in(said), expect, "{url}");
+        };
+        check("https://a.example/hook/T0K3NT0K3N", "Cannot POST /hook/T0K3NT0K3N", "Cannot POST /hook/…");
+        check("https://a.example/hook?key=s3cr3t&n=1", "no /hook?key=s3cr3t&amp;n=1", "no /hook?key=…&amp;n=1");
+        check("https://a.example/h?secretsecret", "no secretsecret, no secret", "no …, no secret");
+        check("https://a.example/abcdef/abcdefgh", "/abcdef/abcdefgh", "/…/…");
+        check("https://a.example/caf%C3%A9caf%C3%A9", "café cafécafé or caf%C3%A9caf%C3%A9", "café … or …");
+        check("https://a.example/", "Cannot POST /", "Cannot POST /");
+    }
+
+    #[test]
     fn faults_name_their_key() {
         let check = |more: &str, expect: &[&str]| {
             let keys: Vec<_> = read(more).unwrap().faults().into_iter().map(|(key, _)| key).collect();
@@ -202,6 +242,7 @@ mod tests {
         check(r#", "url": "http://a.example""#, &["url"]);
         check(r#", "url": "http://a.example", "allow_private": true"#, &[]);
         check(r#", "url": "http://[::1]:1/", "events": [], "timeout": "90s""#, &["url", "url", "events", "timeout"]);
+        check(r#", "url": "https://a.example", "previous_secret_file": "whsec_AAAA""#, &["previous_secret_file"]);
         check(r#", "url": "https://169.254.169.254/", "allow_private": true"#, &["url"]);
         assert!(
             read(r#", "url": "https://a.example", "events": ["wave.exploded"]"#)

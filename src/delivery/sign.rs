@@ -14,7 +14,7 @@ use std::io::Read as _;
 use std::path::Path;
 
 /// What a secret begins with, so that scanners find one that was published.
-const PREFIX: &str = "whsec_";
+pub(super) const PREFIX: &str = "whsec_";
 
 /// Bytes of a secret: the standard's limits.
 const BYTES: std::ops::RangeInclusive<usize> = 24..=64;

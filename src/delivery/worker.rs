@@ -248,27 +248,28 @@ struct Told<'a> {
 
 impl Told<'_> {
     fn settled(&self, settlement: Settlement) {
-        let (endpoint, message, tries, outcome) =
-            (self.endpoint, &self.leased.id, self.leased.tries, self.outcome.label());
+        let (endpoint, id, tries, outcome) = (self.endpoint, &self.leased.id, self.leased.tries, self.outcome.label());
         match settlement {
-            Settlement::Delivered => tracing::debug!(endpoint, message, tries, "delivered"),
-            Settlement::Retry(at) => tracing::warn!(endpoint, message, tries, outcome, again = %at, "not delivered"),
+            Settlement::Delivered => tracing::debug!(endpoint, message.id = id, tries, "delivered"),
+            Settlement::Retry(at) => {
+                tracing::warn!(endpoint, message.id = id, tries, outcome, again = %at, "not delivered");
+            }
             Settlement::Dead => tracing::error!(
                 endpoint,
-                message,
+                message.id = id,
                 tries,
                 outcome,
                 "not delivered, and this was the last try: POST /v1/endpoints/{endpoint}/resend sends it again"
             ),
             Settlement::Gone(_) => tracing::error!(
                 endpoint,
-                message,
+                message.id = id,
                 "the endpoint answered 410 and is disabled: POST /v1/endpoints/{endpoint}/enable undoes it"
             ),
         }
     }
 
     fn lost(&self) {
-        tracing::debug!(endpoint = self.endpoint, message = self.leased.id, "somebody else has settled it");
+        tracing::debug!(endpoint = self.endpoint, message.id = self.leased.id, "somebody else has settled it");
     }
 }

@@ -119,9 +119,12 @@ pub fn gate_of<'a>(wave: &'a Wave, rules: &RulesName) -> Option<&'a Gate> {
 }
 
 /// The id is made of what the message tells, so that the same change committed twice
-/// after a crash is one message.
+/// after a crash is one message. It has the opening in it because names come back:
+/// once a gate is forgotten its wave begins with attempt 1 again, and another daemon
+/// that tells the same receiver may judge a wave of the same name.
 fn message(wave: &Wave, gate: &Gate, kind: EventKind, at: Timestamp) -> Message {
-    let what = format!("{}\n{}\n{}\n{}\n{kind:?}", wave.id, gate.rules, gate.attempt, gate.revision);
+    let opened = gate.opened_at.as_millis();
+    let what = format!("{}\n{}\n{opened}\n{}\n{}\n{kind:?}", wave.id, gate.rules, gate.attempt, gate.revision);
     let digest = Digest::of(what.as_bytes());
     let id = digest.as_str().trim_start_matches("sha256:").chars().take(32).collect::<String>();
     Message { id: format!("msg_{id}"), kind, at, body: wire::event_body(kind, wave, gate) }

@@ -176,8 +176,7 @@ pub(crate) async fn dead<G: Gates>(
     place: Place,
     uri: Uri,
 ) -> Result<Response<Body>, Problem> {
-    let Query(page) =
-        Query::<Page>::try_from_uri(&uri).map_err(|error| Problem::parameter("limit", error.body_text()))?;
+    let Query(page) = Query::<Page>::try_from_uri(&uri).map_err(|error| unreadable(&error.body_text()))?;
     let limit = page.limit.unwrap_or(DEFAULT_PAGE);
     if limit == 0 || limit > MAX_PAGE {
         return Err(Problem::parameter("limit", format!("must be 1 to {MAX_PAGE}")));
@@ -209,7 +208,7 @@ pub(crate) async fn resend<G: Gates>(
         let detail = format!("endpoint `{endpoint}` has no dead letter `{id}`");
         return Err(Problem::new(StatusCode::NOT_FOUND, "no_such_message", detail));
     }
-    tracing::info!(endpoint, message = message_id, resent, "asked to send dead letters again");
+    tracing::info!(endpoint, message.id = message_id, resent, "asked to send dead letters again");
     Ok(Json(Resent { resent }).into_response())
 }
 
@@ -224,6 +223,11 @@ pub(crate) async fn enable<G: Gates>(
     let enabled = outbox.enable(&place.endpoint).await.map_err(unavailable)?;
     tracing::info!(endpoint = place.endpoint, enabled, "asked to enable an endpoint");
     Ok(Json(Enabled { enabled }).into_response())
+}
+
+/// A query that is no [`Page`]: the text names the parameter where it is one of ours.
+fn unreadable(text: &str) -> Problem {
+    Problem::parameter(if text.contains(": after: ") { "after" } else { "limit" }, text)
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]

@@ -103,7 +103,8 @@ pub trait Outbox: Send + Sync {
     fn fan_out<'a>(&'a self, subscriptions: &'a [Subscription], now: Timestamp) -> Pending<'a, u64>;
 
     /// Leases up to `most` deliveries to `endpoint` that are due at `now`, until
-    /// `until`; each counts as a try.
+    /// `until`; each counts as a try. Due is too what is put off by more than two
+    /// days, for the clock was ahead when it was.
     fn lease<'a>(&'a self, endpoint: &'a str, now: Timestamp, until: Timestamp, most: u32) -> Pending<'a, Due>;
 
     /// Ends a lease, with what came of the try in words. `false` where the lease

@@ -2,8 +2,13 @@
 //! that was built in, and a webhook that somebody else's library calls genuine.
 
 use crate::support::daemon::run;
+use crate::support::daemon::wavegate;
 use serde_json::Value;
 use standardwebhooks::Webhook;
+use std::io::BufRead as _;
+use std::io::BufReader;
+use std::process::Command;
+use std::process::Stdio;
 
 #[track_caller]
 fn verified(webhook: &Value) {
@@ -39,4 +44,23 @@ fn the_bad_wave_fails_for_its_errors_the_good_one_passes_and_the_webhook_is_genu
     let event: Value = serde_json::from_str(outcome["webhook"]["body"].as_str().expect("text")).expect("JSON");
     assert_eq!((&event["type"], &event["data"]["wave_id"]), (&"wave.failed".into(), &"bad".into()));
     assert!(ended.err.contains("wave good: pass decided"), "{}", ended.err);
+}
+
+#[test]
+fn stopped_early_it_leaves_nothing_behind() {
+    for signal in ["INT", "TERM", "HUP"] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut demo = wavegate(["demo", "--once"]);
+        demo.env("TMPDIR", folder.path()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = demo.spawn().expect("the binary runs");
+        let mut lines = BufReader::new(child.stderr.take().expect("piped")).lines().map_while(Result::ok);
+        assert!(lines.any(|line| line.contains("wave bad: ")), "it has begun");
+        assert_eq!(std::fs::read_dir(folder.path()).expect("a folder").count(), 1);
+        let kill = format!("kill -{signal} {}", child.id());
+        assert!(Command::new("sh").args(["-c", &kill]).status().expect("a shell").success());
+        let last = lines.last();
+        assert_eq!(child.wait().expect("its end").code(), Some(1), "{signal}");
+        assert_eq!(last.as_deref(), Some("error: stopped before the verdicts"), "{signal}");
+        assert_eq!(std::fs::read_dir(folder.path()).expect("a folder").count(), 0, "{signal}");
+    }
 }

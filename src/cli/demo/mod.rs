@@ -49,6 +49,9 @@ use std::io::IsTerminal as _;
 use std::path::Path;
 use std::time::Duration;
 use tempfile::TempDir;
+use tokio::signal::unix::Signal;
+use tokio::signal::unix::SignalKind;
+use tokio::signal::unix::signal;
 use tokio::task::JoinHandle;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -84,28 +87,59 @@ pub(super) fn run(arguments: &Arguments) -> Result<u8, Failure> {
 
 /// Runs it all; gives back whether both verdicts and the webhook were what they must be.
 async fn tour(format: Format, stays: bool) -> anyhow::Result<bool> {
-    let mut stage = Stage::set().await?;
+    let mut stop = Stop::listen().context("cannot listen to signals")?;
+    let early = || anyhow!("stopped before the verdicts");
+    let mut stage = tokio::select! {
+        stage = Stage::set() => stage?,
+        () = stop.asked() => return Err(early()),
+    };
     complain(&format!(
         "a shop of three releases, requests to all of them, and a daemon that scrapes them:\n\n{}",
         stage.town.introduction()
     ));
     let outcome = tokio::select! {
-        outcome = stage.play() => outcome?,
-        interrupted = tokio::signal::ctrl_c() => {
-            interrupted?;
-            return Err(anyhow!("stopped before the verdicts"));
-        }
+        outcome = stage.play() => outcome,
+        () = stop.asked() => Err(early()),
     };
-    match format {
-        Format::Text => print(&stage.page(&outcome)?),
-        Format::Json => print(&format!("{}\n", serde_json::to_string(&outcome)?)),
+    if let Ok(outcome) = &outcome {
+        match format {
+            Format::Text => print(&stage.page(outcome)?),
+            Format::Json => print(&format!("{}\n", serde_json::to_string(outcome)?)),
+        }
+        if stays {
+            print(&stage.invitation());
+            stop.asked().await;
+        }
     }
-    if stays {
-        print(&stage.invitation());
-        tokio::signal::ctrl_c().await?;
-    }
-    stage.clear().await?;
+    // Whatever came of it, the daemon ends before its folder goes.
+    let cleared = tokio::select! {
+        cleared = stage.clear() => cleared,
+        () = stop.asked() => Err(anyhow!("asked again: stopped at once")),
+    };
+    let outcome = outcome?;
+    cleared?;
     Ok(outcome.as_promised)
+}
+
+/// Ctrl-C, SIGTERM, or a terminal that was closed. Listened to before there is
+/// anything to clear away: a signal that nobody listens to leaves it all behind.
+struct Stop([Signal; 3]);
+
+impl Stop {
+    fn listen() -> std::io::Result<Self> {
+        let [interrupt, terminate, hangup] =
+            [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()].map(signal);
+        Ok(Self([interrupt?, terminate?, hangup?]))
+    }
+
+    async fn asked(&mut self) {
+        let [interrupt, terminate, hangup] = &mut self.0;
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+            _ = hangup.recv() => {}
+        }
+    }
 }
 
 /// Everything that runs.

@@ -163,7 +163,7 @@ impl SqliteStore {
     /// Reads first: most often nothing is due, and then no writer has to wait.
     async fn lease_due(&self, endpoint: &str, now: Timestamp, until: Timestamp, most: u32) -> Result<Due, Error> {
         let mut lease = self.readers.lease().await?;
-        let outcome = outbox::next(&mut lease.connection, endpoint).await;
+        let outcome = outbox::next(&mut lease.connection, endpoint, now).await;
         let next = self.readers.settle(lease, outcome)?;
         if next.is_none_or(|next| next > now) || most == 0 {
             return Ok(Due { leased: Vec::new(), next });

@@ -12,9 +12,16 @@ use crate::store::rows::event_named;
 use crate::wave::EventKind;
 use sqlx::Connection;
 use sqlx::SqliteConnection;
+use std::time::Duration;
 
-/// Messages fanned out in one transaction: commits wait no longer than for these.
+/// Messages fanned out in one transaction, and the deliveries that come of them,
+/// whichever is reached first: commits wait no longer than for these.
 const MESSAGES: i64 = 256;
+const DELIVERIES: i64 = 4096;
+
+/// No try is put off so far: 24 h and their jitter are the most. What lies further
+/// ahead was written by a clock that has been set back since.
+const AHEAD: Duration = Duration::from_hours(48);
 
 /// What a dead letter says of a message that came while its endpoint was disabled.
 const DISABLED: &str = "the endpoint was disabled";
@@ -27,7 +34,13 @@ const ADD: &str = "
     FROM (SELECT ?1 AS endpoint) e LEFT JOIN disabled_endpoints d ON d.name = e.endpoint
     WHERE true ON CONFLICT (endpoint, message) DO NOTHING";
 
-const NEXT: &str = "SELECT min(next_try_at) FROM deliveries WHERE endpoint = ?1 AND state = 'waiting'";
+/// `?2` is now, and `?3` where nothing honest lies.
+const NEXT: &str = "
+    SELECT iif(EXISTS (SELECT 1 FROM deliveries WHERE endpoint = ?1 AND state = 'waiting' AND next_try_at > ?3), ?2,
+               (SELECT min(next_try_at) FROM deliveries WHERE endpoint = ?1 AND state = 'waiting'))";
+
+const RECALL: &str = "
+    UPDATE deliveries SET next_try_at = ?2 WHERE endpoint = ?1 AND state = 'waiting' AND next_try_at > ?3";
 
 const DUE: &str = "
     SELECT d.message, d.lease, o.message_id, o.kind, o.body, d.tries
@@ -49,21 +62,24 @@ const SETTLE: &str = "
 const DISABLE: &str = "
     INSERT INTO disabled_endpoints (name, at, reason) VALUES (?1, ?2, ?3) ON CONFLICT (name) DO NOTHING";
 
+/// Indexes are named from here on because SQLite left alone takes the primary key for
+/// most of these, and goes over all that was ever delivered.
 const KILL: &str = "
-    UPDATE deliveries SET state = 'dead', outcome = coalesce(outcome, ?2) WHERE endpoint = ?1 AND state = 'waiting'";
+    UPDATE deliveries INDEXED BY deliveries_due SET state = 'dead', outcome = coalesce(outcome, ?2)
+    WHERE endpoint = ?1 AND state = 'waiting'";
 
 const COUNTS: &str = "
-    SELECT (SELECT count(*) FROM deliveries WHERE endpoint = ?1 AND state = 'waiting'),
-           (SELECT count(*) FROM deliveries WHERE endpoint = ?1 AND state = 'dead')";
+    SELECT (SELECT count(*) FROM deliveries INDEXED BY deliveries_due WHERE endpoint = ?1 AND state = 'waiting'),
+           (SELECT count(*) FROM deliveries INDEXED BY deliveries_dead WHERE endpoint = ?1 AND state = 'dead')";
 
 const DEAD: &str = "
     SELECT d.message, o.message_id, o.kind, o.at, d.tries, d.outcome
-    FROM deliveries d JOIN outbox o ON o.sequence = d.message
+    FROM deliveries d INDEXED BY deliveries_dead JOIN outbox o ON o.sequence = d.message
     WHERE d.endpoint = ?1 AND d.state = 'dead' AND d.message > ?2
     ORDER BY d.message LIMIT ?3";
 
 const RESEND: &str = "
-    UPDATE deliveries SET state = 'waiting', tries = 0, next_try_at = ?3, lease = lease + 1
+    UPDATE deliveries INDEXED BY deliveries_dead SET state = 'waiting', tries = 0, next_try_at = ?3, lease = lease + 1
     WHERE endpoint = ?1 AND state = 'dead'
       AND (?2 IS NULL OR message = (SELECT sequence FROM outbox WHERE message_id = ?2))
       AND NOT EXISTS (SELECT 1 FROM disabled_endpoints WHERE name = ?1)";
@@ -85,8 +101,10 @@ pub(super) async fn fan_out(
 ) -> Result<u64, Error> {
     let doing = "fan messages out";
     let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(Error::when(doing))?;
+    let wanted = i64::try_from(subscriptions.len()).unwrap_or(i64::MAX).max(1);
+    let most = (DELIVERIES / wanted).clamp(1, MESSAGES);
     let new: Vec<(i64, String)> =
-        sqlx::query_as(NEW).bind(MESSAGES).fetch_all(&mut *transaction).await.map_err(Error::when(doing))?;
+        sqlx::query_as(NEW).bind(most).fetch_all(&mut *transaction).await.map_err(Error::when(doing))?;
     for (sequence, word) in &new {
         let kind = kind(*sequence, word)?;
         for Subscription { endpoint, .. } in subscriptions.iter().filter(|wants| wants.kinds.contains(&kind)) {
@@ -110,9 +128,15 @@ pub(super) async fn fan_out(
 }
 
 /// When the next delivery to `endpoint` is due.
-pub(super) async fn next(connection: &mut SqliteConnection, endpoint: &str) -> Result<Option<Timestamp>, Error> {
+pub(super) async fn next(
+    connection: &mut SqliteConnection,
+    endpoint: &str,
+    now: Timestamp,
+) -> Result<Option<Timestamp>, Error> {
     let next: Option<i64> = sqlx::query_scalar(NEXT)
         .bind(endpoint)
+        .bind(now.as_millis())
+        .bind((now + AHEAD).as_millis())
         .fetch_one(connection)
         .await
         .map_err(Error::when("look for what is due"))?;
@@ -129,6 +153,13 @@ pub(super) async fn lease(
 ) -> Result<Due, Error> {
     let doing = "lease deliveries";
     let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(Error::when(doing))?;
+    sqlx::query(RECALL)
+        .bind(endpoint)
+        .bind(now.as_millis())
+        .bind((now + AHEAD).as_millis())
+        .execute(&mut *transaction)
+        .await
+        .map_err(Error::when(doing))?;
     let due: Vec<(i64, i64, String, String, String, u32)> = sqlx::query_as(DUE)
         .bind(endpoint)
         .bind(now.as_millis())
@@ -149,7 +180,7 @@ pub(super) async fn lease(
         let (endpoint, tries) = (endpoint.to_owned(), tries.saturating_add(1));
         leased.push(Leased { endpoint, sequence, lease: lease + 1, id, kind, body, tries });
     }
-    let next = next(&mut transaction, endpoint).await?;
+    let next = next(&mut transaction, endpoint, now).await?;
     transaction.commit().await.map_err(Error::when(doing))?;
     Ok(Due { leased, next })
 }
@@ -265,6 +296,25 @@ fn kind(sequence: i64, word: &str) -> Result<EventKind, Error> {
 mod tests {
     use super::*;
     use crate::store::rows::event_word;
+
+    #[tokio::test]
+    async fn what_was_delivered_is_in_nobodys_way() {
+        let mut connection = SqliteConnection::connect("sqlite::memory:").await.unwrap();
+        sqlx::migrate!("migrations/sqlite").run(&mut connection).await.unwrap();
+        for statement in [NEXT, RECALL, DUE, KILL, COUNTS, DEAD, RESEND] {
+            let explain = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}"));
+            let plan: Vec<(i64, i64, i64, String)> = sqlx::query_as(explain).fetch_all(&mut connection).await.unwrap();
+            // Along the primary key lie all deliveries of 400 days.
+            let of_deliveries = |detail: &String| ["SEARCH d", "SCAN d"].iter().any(|word| detail.starts_with(word));
+            let details: Vec<_> = plan.into_iter().map(|row| row.3).filter(of_deliveries).collect();
+            let narrow = |detail: &String| {
+                detail.contains("deliveries_due")
+                    || detail.contains("deliveries_dead")
+                    || detail.contains("disabled_endpoints")
+            };
+            assert!(!details.is_empty() && details.iter().all(narrow), "{statement}\n{details:#?}");
+        }
+    }
 
     #[test]
     fn every_event_has_a_word_that_is_read_back() {

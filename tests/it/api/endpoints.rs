@@ -105,6 +105,8 @@ async fn what_cannot_be_asked_is_a_problem() {
     for query in ["limit=0", "limit=201", "limit=x", "after=x", "page=2"] {
         get(&api, &format!("/v1/endpoints/ci/dead?{query}"), &[]).await.problem(400, "invalid_parameter");
     }
+    let fault = get(&api, "/v1/endpoints/ci/dead?after=x", &[]).await.json()["errors"][0]["parameter"].clone();
+    assert_eq!(fault, "after");
     // A form on a web page cannot say that it is JSON.
     let form = super::request("POST", "/v1/endpoints/ci/resend", &["content-type: text/plain"], "{}");
     super::send(&api, form).await.problem(415, "unsupported_media_type");

@@ -16,6 +16,7 @@ use tokio::net::TcpListener;
 use wavegate::delivery::EndpointSettings;
 use wavegate::delivery::Lookup;
 use wavegate::delivery::Target;
+use wavegate::store::Outbox as _;
 
 /// Hosts of URLs: literals in every spelling, and names that lie.
 const HOSTS: &[&str] = &[
@@ -263,6 +264,17 @@ async fn of_an_endless_answer_no_more_than_a_little_is_read() {
     world.until("a", |backlog| backlog.waiting == 0).await;
     let swallowed = *receiver.swallowed.borrow();
     assert!(swallowed < 32 << 20, "the sockets' buffers hold some of it, but {swallowed} bytes");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_secret_path_that_an_error_page_repeats_is_not_kept() {
+    let world = World::new().await;
+    let receiver = world.receiver("a", |post| Answer::Text(404, format!("Cannot POST {}", post.path))).await;
+    world.announce(&["w"]).await;
+    world.deliver(&[("a", endpoint(&format!("{}/T0K3N-1?key=T0K3N-2", receiver.url())))]);
+    world.until("a", |backlog| backlog.dead == 1).await;
+    let dead = world.outbox.dead("a", None, 1).await.unwrap();
+    assert_eq!(dead[0].outcome.as_deref(), Some("status 404: Cannot POST /hook/…?key=…"));
 }
 
 #[tokio::test(start_paused = true)]

@@ -13,6 +13,15 @@ use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering;
 use wavegate::engine::Clock;
 
+/// An endpoint with something to hide.
+fn configured(url: &str, world: &World) -> String {
+    let secret = world.path("secret");
+    let secret = secret.display();
+    format!(
+        "[endpoints.ci]\nurl = '{url}?key=hidden'\nsecret_file = '{secret}'\nallow_private = true\ntimeout = '1s'\n"
+    )
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_after_a_send_the_daemon_sends_it_again_with_the_same_id_and_bytes() {
     let world = World::at(Clock::System).await;
@@ -21,11 +30,7 @@ async fn killed_after_a_send_the_daemon_sends_it_again_with_the_same_id_and_byte
     let receiver = world
         .receiver("ci", move |_| if open.load(Ordering::SeqCst) { Answer::Status(204, None) } else { Answer::Hang })
         .await;
-    let endpoint = format!(
-        "[endpoints.ci]\nurl = '{}?key=hidden'\nsecret_file = '{}'\nallow_private = true\ntimeout = '1s'\n",
-        receiver.url(),
-        world.path("secret").display(),
-    );
+    let endpoint = configured(&receiver.url(), &world);
     let home = Home::new(&[("http-service.yaml", &service_rules())], Some("http://127.0.0.1:9"), &endpoint);
     let mut daemon = Daemon::start(home).await;
     daemon.open("w", &json!({"rules": "http-service", "baseline": "v"})).await;
@@ -50,6 +55,42 @@ async fn killed_after_a_send_the_daemon_sends_it_again_with_the_same_id_and_byte
     assert_eq!(daemon.post("/v1/endpoints/ci/resend", &json!({})).await.json(), json!({"resent": 0}));
     assert_eq!(daemon.terminate().await, Some(0));
     assert!(!listed.text().contains("hidden") && !listed.text().contains("whsec"), "{}", listed.text());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_try_that_failed_is_in_the_log_with_its_id_and_without_what_the_url_hides() {
+    let world = World::at(Clock::System).await;
+    let receiver = world.receiver("ci", |post| Answer::Text(410, format!("no {}", post.path))).await;
+    let endpoint = configured(&receiver.url(), &world);
+    let home = Home::new(&[("http-service.yaml", &service_rules())], Some("http://127.0.0.1:9"), &endpoint);
+    let mut daemon = Daemon::start(home).await;
+    daemon.open("w", &json!({"rules": "http-service", "baseline": "v"})).await;
+    let post = receiver.came(1).await.remove(0);
+    let line = daemon.logged("is disabled").await;
+    assert!(line.contains(&format!("message.id=\"{}\"", post.id)) && !line.contains("hidden"), "{line}");
+    let listed = daemon.get("/v1/endpoints").await;
+    assert_eq!(listed.json()["endpoints"][0]["disabled"]["reason"], "status 410: no /hook?key=…");
+    assert_eq!(daemon.terminate().await, Some(0));
+}
+
+async fn message_ids(daemon: &Daemon) -> Vec<String> {
+    sqlx::query_scalar("SELECT message_id FROM outbox").fetch_all(&mut daemon.shell().await).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wave_that_is_opened_anew_after_it_was_forgotten_is_not_taken_for_the_earlier_one() {
+    let home = Home::new(&[("http-service.yaml", &service_rules())], Some("http://127.0.0.1:9"), "");
+    let mut daemon = Daemon::start(home).await;
+    let mut opened = Vec::new();
+    for _ in 0..2 {
+        daemon.open("w", &json!({"rules": "http-service", "baseline": "v"})).await;
+        assert_eq!(daemon.terminate().await, Some(0));
+        opened.push(message_ids(&daemon).await);
+        std::fs::remove_dir_all(daemon.home.path("data")).unwrap();
+        daemon.restart().await;
+    }
+    // A receiver drops ids that it has seen.
+    assert!(opened[0].len() == 1 && opened[1].len() == 1 && opened[0] != opened[1], "{opened:?}");
 }
 
 #[test]

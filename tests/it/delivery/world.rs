@@ -250,6 +250,8 @@ pub(crate) fn endpoint(url: &str) -> EndpointSettings {
 #[derive(Clone, Debug)]
 pub(crate) struct Post {
     pub(crate) id: String,
+    /// Path and query.
+    pub(crate) path: String,
     /// How many of this id came before.
     pub(crate) earlier: usize,
     pub(crate) headers: BTreeMap<String, String>,
@@ -262,6 +264,8 @@ pub(crate) struct Post {
 pub(crate) enum Answer {
     /// Answers with a status and a header.
     Status(u16, Option<(&'static str, String)>),
+    /// Answers with a status and these words.
+    Text(u16, String),
     /// Resets the connection.
     Reset,
     /// Says nothing, and lets time run.
@@ -306,7 +310,8 @@ impl Receiver {
                     let id = request.headers.get("webhook-id").cloned().unwrap_or_default();
                     let earlier = seen.borrow().iter().filter(|post| post.id == id).count();
                     let at = clock.now();
-                    let post = Post { id, earlier, headers: request.headers, body: request.body, at };
+                    let path = request.line.split(' ').nth(1).unwrap_or_default().to_owned();
+                    let post = Post { id, path, earlier, headers: request.headers, body: request.body, at };
                     let answer = answer(&post);
                     let id = post.id.clone();
                     seen.send_modify(|posts| posts.push(post));
@@ -344,6 +349,11 @@ async fn respond(mut stream: TcpStream, answer: Answer, swallows: &watch::Sender
         Answer::Status(status, header) => {
             let header = header.map_or(String::new(), |(name, value)| format!("{name}: {value}\r\n"));
             let text = format!("HTTP/1.1 {status} x\r\n{header}content-length: 5\r\nconnection: close\r\n\r\nno\nok");
+            drop(stream.write_all(text.as_bytes()).await);
+            drop(stream.shutdown().await);
+        }
+        Answer::Text(status, text) => {
+            let text = format!("HTTP/1.1 {status} x\r\ncontent-length: {}\r\n\r\n{text}", text.len());
             drop(stream.write_all(text.as_bytes()).await);
             drop(stream.shutdown().await);
         }

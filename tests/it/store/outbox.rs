@@ -16,6 +16,7 @@ macro_rules! for_every_promise {
     ($each:ident) => {
         $each!(each_endpoint_gets_what_it_wants_once);
         $each!(a_lease_keeps_others_away_until_it_ends);
+        $each!(a_clock_that_was_a_year_ahead_delays_nothing);
         $each!(only_the_holder_of_a_lease_settles_it);
         $each!(the_dead_are_listed_in_pages_and_resent);
         $each!(who_is_gone_gets_nothing_until_enabled);
@@ -92,6 +93,19 @@ pub(crate) async fn a_lease_keeps_others_away_until_it_ends(store: &dyn Both) {
     assert_eq!(ids(&again), ["msg_w_1_1", "msg_w_1_final"]);
     assert!(again.iter().all(|leased| leased.tries == 2));
     assert_eq!(counts(store, "a").await, (2, 0));
+}
+
+pub(crate) async fn a_clock_that_was_a_year_ahead_delays_nothing(store: &dyn Both) {
+    failed(store, &["w"]).await;
+    fan_out(store, &["a"]).await;
+    let tried = lease(store, "a", NOW).await;
+    let (year, longest) = (NOW + Duration::from_hours(365 * 24), NOW + Duration::from_hours(29));
+    assert!(store.settle(&tried[0], Settlement::Retry(year), "status 500").await.unwrap());
+    assert!(store.settle(&tried[1], Settlement::Retry(longest), "status 500").await.unwrap());
+    let due = store.lease("a", NOW, NOW + MINUTE, 10).await.unwrap();
+    assert_eq!((ids(&due.leased), due.next), (vec!["msg_w_1_1"], Some(NOW + MINUTE)));
+    assert!(store.settle(&due.leased[0], Settlement::Delivered, "status 200").await.unwrap());
+    assert_eq!(store.lease("a", NOW, NOW + MINUTE, 10).await.unwrap().next, Some(longest));
 }
 
 pub(crate) async fn only_the_holder_of_a_lease_settles_it(store: &dyn Both) {
