@@ -192,28 +192,25 @@ async fn a_canary_that_refuses_connections_fails_while_the_baseline_answers() {
     assert!(metrics.encode().contains("wavegate_probe_requests_total{outcome=\"no_answer\"}"));
 }
 
-/// What is kept of `probe` after so many gaps.
-async fn after_gaps(prober: &Prober, probe: &Probe, gaps: usize) -> Answer {
-    let selector = format!("{}{{probe=\"{}\"}}", Probe::REQUESTS, probe.key());
-    let asking = async {
-        loop {
-            let answer = prober.raw(&selector, ALWAYS).await.unwrap();
-            if answer.remarks.iter().any(|remark| remark.contains(&format!("compared nothing, {gaps} times"))) {
-                break answer;
-            }
+/// What is kept of `probe`, of which nothing but `metrics` tells, when more than `requests`
+/// had no answer: the round of the last of them may not be kept yet, those before are.
+async fn after_silence(prober: &Prober, metrics: &Metrics, probe: &Probe, requests: u64) -> Answer {
+    let waiting = async {
+        while unanswered(metrics) <= requests {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
-    tokio::time::timeout(Duration::from_mins(1), asking).await.expect("gaps within a minute")
+    tokio::time::timeout(Duration::from_mins(1), waiting).await.expect("silence within a minute");
+    prober.raw(&format!("{}{{probe=\"{}\"}}", Probe::REQUESTS, probe.key()), ALWAYS).await.unwrap()
 }
 
 #[tokio::test]
 async fn a_moment_at_which_nobody_answers_is_a_gap_and_no_failure_of_both() {
-    let (prober, _) = prober();
+    let (prober, metrics) = prober();
     let canary = nobody();
     let probe = probe(format!("{canary}/health?token=secret"), nobody(), TIMEOUT);
     prober.want(&probe, Duration::ZERO).unwrap();
-    let answer = after_gaps(&prober, &probe, 3).await;
+    let answer = after_silence(&prober, &metrics, &probe, 2 * 3).await;
     assert_eq!((answer.series, answer.partial), (Vec::new(), None));
     let remark = &answer.remarks[0];
     assert!(remark.contains(&format!("{canary}/health ")) && remark.contains("refused"), "{remark}");
@@ -223,10 +220,10 @@ async fn a_moment_at_which_nobody_answers_is_a_gap_and_no_failure_of_both() {
 #[tokio::test]
 async fn a_baseline_that_is_gone_leaves_gaps_and_one_that_stumbles_fails() {
     let canary = healthy().await;
-    let (prober, _) = prober();
+    let (prober, metrics) = prober();
     let probe = probe(canary.address(), nobody(), TIMEOUT);
     prober.want(&probe, Duration::ZERO).unwrap();
-    let answer = after_gaps(&prober, &probe, 3).await;
+    let answer = after_silence(&prober, &metrics, &probe, 2 + 3).await;
     assert_eq!((last(&answer, "result", "success"), last(&answer, "result", "failure")), (2.0, 2.0), "{answer:?}");
 }
 
