@@ -6,6 +6,7 @@ use crate::cli::Failure;
 use crate::cli::Format;
 use crate::cli::print;
 use crate::cli::refused;
+use crate::config;
 use crate::config::Config;
 use crate::config::Inputs;
 use crate::engine::read_text;
@@ -85,19 +86,24 @@ fn check(path: &Path) -> Result<Checked, Failure> {
 
 fn check_configuration(path: &Path, file: String) -> Checked {
     let inputs = Inputs { file: Some(path.to_owned()), ..Inputs::default() };
-    let fault = Config::load(&inputs).err().map(|error| {
-        let message = format!("{:#}", anyhow::Error::from(error));
-        Shown {
-            severity: "error",
-            code: "configuration",
-            line: 1,
-            column: 1,
-            help: "src/config.default.toml has every key with its default".to_owned(),
-            rendered: format!("error[configuration]: {message}\n  --> {file}\n"),
-            message,
+    let messages = match Config::load(&inputs) {
+        Ok(_) => Vec::new(),
+        Err(config::Error::Values(faults)) => {
+            faults.into_iter().map(|(key, message)| format!("{key}: {message}")).collect()
         }
-    });
-    Checked { ok: fault.is_none(), diagnostics: fault.into_iter().collect(), file }
+        Err(error) => vec![format!("{:#}", anyhow::Error::from(error))],
+    };
+    let fault = |message: String| Shown {
+        severity: "error",
+        code: "configuration",
+        line: 1,
+        column: 1,
+        help: "src/config.default.toml has every key with its default".to_owned(),
+        rendered: format!("error[configuration]: {message}\n  --> {file}\n"),
+        message,
+    };
+    let diagnostics: Vec<Shown> = messages.into_iter().map(fault).collect();
+    Checked { ok: diagnostics.is_empty(), diagnostics, file }
 }
 
 fn shown(fault: &Diagnostic, text: &str) -> Shown {

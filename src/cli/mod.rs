@@ -178,11 +178,12 @@ fn show(
 }
 
 /// Writes over the last line of standard error where that is a terminal, and nothing
-/// elsewhere. A line longer than the terminal is cut, not wrapped.
+/// elsewhere. A line longer than the terminal is cut, not wrapped; what is over falls on
+/// the last column, which is emptied.
 fn on_terminal(line: &str) {
     let mut output = anstream::stderr();
     if output.is_terminal() {
-        let _ = write!(output, "\r\u{1b}[K\u{1b}[?7l{line}\u{1b}[?7h");
+        let _ = write!(output, "\r\u{1b}[K\u{1b}[?7l{line}\u{1b}[K\u{1b}[?7h");
         let _ = output.flush();
     }
 }

@@ -371,7 +371,7 @@ impl Engine {
         for gate in &live.wave.gates {
             let before = self.waves.get(&id).and_then(|old| old.gate(&gate.rules));
             if before.is_none_or(|old| (old.attempt, old.state) != (gate.attempt, gate.state)) {
-                tracing::info!(wave.id = %id, rules = %gate.rules, gate.attempt, state = ?gate.state, verdict = ?gate.verdict, "gate");
+                tracing::info!(wave.id = %id, rules = %gate.rules, gate.attempt, state = wire::state(gate.state), verdict = wire::verdict(gate.verdict), "gate");
                 // Nobody can have asked for a verdict before it was there, however old its look.
                 if before.is_some() && gate.state.is_final() {
                     self.note_asked(&id);

@@ -9,6 +9,7 @@ use crate::http::request::CancelRequest;
 use crate::http::request::DecisionRequest;
 use crate::http::request::OpenRequest;
 use crate::http::target::Target;
+use crate::wire;
 use crate::wire::Headline;
 use axum::Json;
 use axum::body::Body;
@@ -51,7 +52,8 @@ pub(crate) async fn open<G: Gates>(
     let asked: OpenRequest = body::json(request, api.body_limit()).await?;
     let single = asked.is_single();
     let open = asked.open(target.wave)?;
-    tracing::info!(wave.id = %open.wave, rules = ?open.rules, run = ?open.run, "asked to open gates");
+    let rules = open.rules.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    tracing::info!(wave.id = %open.wave, rules, run = open.run.as_deref(), "asked to open gates");
     let published = api.gates.open(open).await.map_err(|refusal| Problem::refused(refusal, single))?;
     Ok(api.answer(&HeaderMap::new(), &published))
 }
@@ -108,7 +110,8 @@ impl<G> Api<G> {
 impl<G: Gates> Api<G> {
     async fn say(&self, target: &Target, word: Word) -> Result<Response<Body>, Problem> {
         let rules = target.rules.as_ref();
-        tracing::info!(wave.id = %target.wave, ?rules, verdict = ?word.verdict, by = ?word.by, "a person's word");
+        let (of, verdict) = (rules.map(ToString::to_string), word.verdict.map(wire::verdict));
+        tracing::info!(wave.id = %target.wave, rules = of, verdict, by = word.by, "a person's word");
         let published = self.gates.word(&target.wave, rules, word).await?;
         Ok(self.answer(&HeaderMap::new(), &published))
     }

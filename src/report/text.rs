@@ -62,9 +62,12 @@ fn standing(gate: &Gate, colour: bool) -> String {
     let looks = gate.planned_looks.map_or(String::new(), |planned| format!("   looks {} of {planned}", gate.looks));
     let last = of("last look", &gate.evaluated_at);
     let (state, start, deadline) = (plain(&gate.state), plain(&gate.start), of("deadline", &gate.deadline));
-    let _ = writeln!(page, "      {state}{looks}   start {start}{last}{deadline}");
+    // Two lines, since one would not fit a terminal of 80 columns.
+    let _ = writeln!(page, "      {state}{looks}{last}\n      start {start}{deadline}");
     if !gate.checks.is_empty() {
-        let _ = writeln!(page, "\n{}", table(&gate.checks));
+        // Without the blanks that fill the last column.
+        let table = table(&gate.checks).to_string();
+        let _ = writeln!(page, "\n{}", table.lines().map(str::trim_end).collect::<Vec<_>>().join("\n"));
     }
     page
 }

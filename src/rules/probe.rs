@@ -31,6 +31,10 @@ const EVERY: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_
 /// Shortest timeout: under it the network alone decides.
 const MIN_TIMEOUT: Duration = Duration::from_millis(10);
 
+/// The oldest request that a look may need: at one a second they are kept for a little more
+/// than an hour.
+const MAX_AGE: Duration = Duration::from_hours(1);
+
 /// Longest URL, in bytes: longer ones are cut or refused on the way.
 const MAX_URL: usize = 2048;
 
@@ -119,6 +123,8 @@ fn address(reader: &mut Reader<'_>, entry: Entry<'_>) -> Option<String> {
     }
     let problem = match Url::parse(text) {
         Err(problem) => format!("is not an address: {problem}"),
+        // Reading an address makes a plain `$` of a full-width one.
+        Ok(url) if url.as_str().contains('$') => "has a character in its host that is read as a `$`".to_owned(),
         Ok(url) if !matches!(url.scheme(), "http" | "https") => "is neither http nor https".to_owned(),
         Ok(url) if !url.username().is_empty() || url.password().is_some() => "has credentials in it".to_owned(),
         Ok(url) if url.fragment().is_some() => "has a fragment, which is never sent".to_owned(),
@@ -150,6 +156,12 @@ fn times(reader: &mut Reader<'_>, table: &Table<'_>, probe: Entry<'_>, schedule:
         let message =
             format!("a request every {} is not {} to {}", text(every), text(*EVERY.start()), text(*EVERY.end()));
         fault("every", message, "5s is the default");
+    }
+    let age = schedule.interval.saturating_add(schedule.settle);
+    if age > MAX_AGE {
+        let message =
+            format!("a look would judge requests of up to {} before, which are kept for {}", text(age), text(MAX_AGE));
+        fault("every", message, "make `interval` or `settle` of `schedule` shorter");
     }
     if timeout < MIN_TIMEOUT || every < timeout {
         let message = format!("a timeout of {} is not {} to {}", text(timeout), text(MIN_TIMEOUT), text(every));

@@ -331,7 +331,8 @@ fn deadline(gate: &Gate) -> Option<Timestamp> {
     gate.timing.map(|timing| timing.deadline).or(gate.deadline)
 }
 
-fn verdict(verdict: Verdict) -> &'static str {
+/// The word of `verdict`, in documents and logs.
+pub fn verdict(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Pass => "pass",
         Verdict::Fail => "fail",

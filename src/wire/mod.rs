@@ -20,6 +20,7 @@ mod summary;
 pub use document::STATES;
 pub use document::gate_document;
 pub use document::state;
+pub use document::verdict;
 pub use document::wave_document;
 pub use event::EVENT_KINDS;
 pub use event::EventParts;

@@ -61,7 +61,13 @@ pub(crate) fn cause(cause: &Cause) -> String {
             format!("looks good so far; a pass waits for the minimum duration, until {until}")
         }
         Cause::WarmingUp { until } => format!("warming up: nothing counts before {until}"),
-        Cause::NoTelemetry { cohort } => format!("not a single sample of the {} arrived", name(*cohort)),
+        Cause::NoTelemetry { cohort } => {
+            // Intervals are used in pairs: where one cohort has nothing, the other's count for nothing.
+            format!(
+                "not a single sample of the {} could be used: do the matchers of the cohorts pick series?",
+                name(*cohort)
+            )
+        }
         Cause::NoTraffic { cohort } => {
             format!("the {} had no event for five minutes: there is nothing to judge", name(*cohort))
         }

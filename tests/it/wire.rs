@@ -334,7 +334,7 @@ fn a_summary_is_one_line_that_says_why() {
     let silent = CheckOutcome { reasons: vec![Cause::NoTelemetry { cohort: Cohort::Canary }], ..undecided() };
     summary(
         vec![analyzing(false, silent)],
-        "errors: not a single sample of the canary arrived; 1 of 2 checks undecided; at most 48 min to go",
+        "errors: not a single sample of the canary could be used: do the matchers of the cohorts pick series?; 1 of 2 checks undecided; at most 48 min to go",
     );
 
     let late = judgement(Ruling::Hold, true, vec![undecided()], vec![Cause::DeadlineReached { deadline: minute(60) }]);

@@ -67,11 +67,14 @@ impl Display {
         Ok(())
     }
 
-    /// Draws `page` where the last one began. A line longer than the terminal is cut.
+    /// Draws `page` where the last one began, at once, and takes away what stood there only
+    /// line by line: nothing flickers. A line longer than the terminal is cut: what is over
+    /// falls on the last column, which is emptied.
     fn draw(&mut self, page: &str) {
-        let mut output = anstream::stderr();
         let up = if self.drawn > 0 { format!("\u{1b}[{}A", self.drawn) } else { String::new() };
-        let _ = write!(output, "{up}\r\u{1b}[J\u{1b}[?7l{page}\u{1b}[?7h");
+        let lines = page.replace('\n', "\u{1b}[K\n");
+        let mut output = anstream::stderr();
+        let _ = output.write_all(format!("{up}\r\u{1b}[?7l{lines}\u{1b}[?7h\u{1b}[J").as_bytes());
         let _ = output.flush();
         self.drawn = page.lines().count();
     }

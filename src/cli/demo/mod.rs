@@ -256,8 +256,10 @@ impl Stage {
     /// What may be tried while it goes on.
     fn invitation(&self) -> String {
         let server = self.client.server();
+        // As it was called, since a build of cargo's is in nobody's PATH.
+        let own = std::env::args().next().unwrap_or_else(|| "wavegate".to_owned());
         format!(
-            "\nThe daemon goes on until Ctrl-C. Try:\n\n  curl {server}/v1/waves/{BAD}/verdict\n  wavegate list --server {server}\n  wavegate decide {BAD} pass --why 'article 13 is not sold' --server {server}\n"
+            "\nThe daemon goes on until Ctrl-C. Try:\n\n  curl {server}/v1/waves/{BAD}/verdict\n  {own} list --server {server}\n  {own} decide {BAD} pass --why 'article 13 is not sold' --server {server}\n"
         )
     }
 

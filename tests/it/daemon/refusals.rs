@@ -99,6 +99,12 @@ fn check_tells_good_files_from_broken_ones() {
     for words in ["bad.yaml:3:9", "lisen: unknown field", "good.yaml: ok", "bad.yaml: refused, 1 to mend"] {
         assert!(broken.out.contains(words), "`{words}` is not in:\n{}", broken.out);
     }
+    let hook = "[endpoints.ci]\nurl = \"http://127.0.0.1/\"\nsecret_file = \"s\"\n";
+    fs::write(home.path("hook.toml"), hook).unwrap();
+    let two = run(["check", &path("hook.toml")]);
+    check(&two, 2, &[]);
+    assert_eq!(two.out.matches("error[configuration]: endpoints.ci.url: ").count(), 2, "{}", two.out);
+    assert!(two.out.contains("refused, 2 to mend"), "{}", two.out);
     let json = run(["check", "--format", "json", &folder, &configuration]);
     check(&json, 2, &[]);
     let files: Vec<Value> = serde_json::from_str(&json.out).unwrap();

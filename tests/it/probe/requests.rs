@@ -192,17 +192,16 @@ async fn a_canary_that_refuses_connections_fails_while_the_baseline_answers() {
     assert!(metrics.encode().contains("wavegate_probe_requests_total{outcome=\"no_answer\"}"));
 }
 
-/// What is kept of `probe` when more than `most` of its requests had no answer; the last
-/// may be counted already and not be kept yet.
-async fn kept_after(prober: &Prober, metrics: &Metrics, probe: &Probe, most: u64) -> Answer {
-    let selector = format!("{}{{probe=\"{}\"}}", Probe::REQUESTS, probe.key());
-    let asking = async {
-        while unanswered(metrics) <= most {
+/// What is kept of `probe`, of which nothing but `metrics` tells, when more than `requests`
+/// had no answer: the round of the last of them may not be kept yet, those before are.
+async fn after_silence(prober: &Prober, metrics: &Metrics, probe: &Probe, requests: u64) -> Answer {
+    let waiting = async {
+        while unanswered(metrics) <= requests {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        prober.raw(&selector, ALWAYS).await.unwrap()
     };
-    tokio::time::timeout(Duration::from_mins(1), asking).await.expect("gaps within a minute")
+    tokio::time::timeout(Duration::from_mins(1), waiting).await.expect("silence within a minute");
+    prober.raw(&format!("{}{{probe=\"{}\"}}", Probe::REQUESTS, probe.key()), ALWAYS).await.unwrap()
 }
 
 #[tokio::test]
@@ -211,7 +210,7 @@ async fn a_moment_at_which_nobody_answers_is_a_gap_and_no_failure_of_both() {
     let canary = nobody();
     let probe = probe(format!("{canary}/health?token=secret"), nobody(), TIMEOUT);
     prober.want(&probe, Duration::ZERO).unwrap();
-    let answer = kept_after(&prober, &metrics, &probe, 6).await;
+    let answer = after_silence(&prober, &metrics, &probe, 2 * 3).await;
     assert_eq!((answer.series, answer.partial), (Vec::new(), None));
     let remark = &answer.remarks[0];
     assert!(remark.contains(&format!("{canary}/health ")) && remark.contains("refused"), "{remark}");
@@ -224,7 +223,7 @@ async fn a_baseline_that_is_gone_leaves_gaps_and_one_that_stumbles_fails() {
     let (prober, metrics) = prober();
     let probe = probe(canary.address(), nobody(), TIMEOUT);
     prober.want(&probe, Duration::ZERO).unwrap();
-    let answer = kept_after(&prober, &metrics, &probe, 5).await;
+    let answer = after_silence(&prober, &metrics, &probe, 2 + 3).await;
     assert_eq!((last(&answer, "result", "success"), last(&answer, "result", "failure")), (2.0, 2.0), "{answer:?}");
 }
 
