@@ -52,10 +52,9 @@ mod defaults {
     use super::BTreeSet;
     use super::Duration;
     use super::EventKind;
-    use super::wire;
 
     pub(super) fn events() -> BTreeSet<EventKind> {
-        wire::EVENT_KINDS.into_iter().collect()
+        EventKind::ALL.into_iter().collect()
     }
     pub(super) fn timeout() -> Duration {
         Duration::from_secs(15)
@@ -112,9 +111,9 @@ impl EndpointSettings {
 
 fn read_events<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeSet<EventKind>, D::Error> {
     let words = Vec::<String>::deserialize(deserializer)?;
-    let known = || wire::EVENT_KINDS.map(wire::event_type).join(", ");
+    let known = || EventKind::ALL.map(wire::event_type).join(", ");
     let named = |word: &String| {
-        let kind = wire::EVENT_KINDS.into_iter().find(|kind| wire::event_type(*kind) == word);
+        let kind = EventKind::ALL.into_iter().find(|kind| wire::event_type(*kind) == word);
         kind.ok_or_else(|| serde::de::Error::custom(format!("there is no event `{word}`; there are: {}", known())))
     };
     words.iter().map(named).collect()

@@ -110,7 +110,7 @@ impl GaugeState {
         }
         let scale = *self.scale.get_or_insert_with(|| scale(&self.canary, &self.baseline));
         if scale == Scale::Absolute(0.0) && self.canary.iter().chain(&self.baseline).any(|value| *value != 0.0) {
-            return (reading, Finding::Open(Cause::NoScale { canary: median(&self.canary) }));
+            return (reading, Finding::Open(Cause::NoScale { canary: stats::median(&self.canary) }));
         }
         self.conclude(scale, levels.over(sides(self.policy.worse)), at, reading)
     }
@@ -224,17 +224,7 @@ fn scale(canary: &[f64], baseline: &[f64]) -> Scale {
     if canary.iter().chain(baseline).all(|value| *value > 0.0) {
         Scale::Log
     } else {
-        Scale::Absolute(median(baseline).abs())
-    }
-}
-
-fn median(values: &[f64]) -> f64 {
-    let mut sorted = values.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    match sorted.len() {
-        0 => 0.0,
-        n if n % 2 == 1 => sorted[n / 2],
-        n => f64::midpoint(sorted[n / 2 - 1], sorted[n / 2]),
+        Scale::Absolute(stats::median(baseline).abs())
     }
 }
 

@@ -7,6 +7,7 @@
 //! depend on the scrape interval, and takes a burst for a burst.
 
 use crate::stats::BucketRanks;
+use crate::stats::autocorrelation::count;
 use crate::stats::autocorrelation::prior_autocorrelation;
 use crate::stats::student::student_to_normal;
 
@@ -56,7 +57,7 @@ pub struct CountGuard {
 /// Time `O(n)`, no allocation.
 pub fn count_guard(scores: &[Score], interval_seconds: f64, prior: f64) -> Option<CountGuard> {
     let n = scores.len();
-    let real = length(n);
+    let real = count(n);
     let squares: f64 = scores.iter().map(|score| score.leverage * score.leverage).sum();
     let variance: f64 = scores.iter().map(|score| score.variance).sum();
     if n < 2 || !(squares > 0.0 && squares.is_finite() && variance.is_finite()) {
@@ -95,7 +96,7 @@ struct Line {
 
 impl Line {
     fn through(scores: &[Score]) -> Self {
-        let n = length(scores.len());
+        let n = count(scores.len());
         let (mut ee, mut et, mut tt, mut es, mut ts) = (0.0, 0.0, 0.0, 0.0, 0.0);
         for (index, score) in scores.iter().enumerate() {
             let weight = if score.variance > 0.0 { 1.0 / score.variance } else { 0.0 };
@@ -147,12 +148,7 @@ fn autocorrelation(scores: &[Score], line: &Line, disturbance: f64, prior: f64) 
 
 /// The interval's place in time, about −1/2 at the first and 1/2 at the last.
 fn time(index: usize, n: f64) -> f64 {
-    (length(index) + 1.0 - 0.5 * (n + 1.0)) / n
-}
-
-#[expect(clippy::cast_precision_loss, reason = "the length of a slice is below 2^53")]
-fn length(n: usize) -> f64 {
-    n as f64
+    (count(index) + 1.0 - 0.5 * (n + 1.0)) / n
 }
 
 /// The weights of a ratio's intervals (C-1): an interval counts by the events that are
@@ -212,7 +208,7 @@ mod tests {
     use super::*;
 
     fn quiet(n: usize) -> Vec<Score> {
-        (0..n).map(|t| ratio_score((10.0 + length(t % 3), 1e4), (11.0, 1e4), 1.25, 0.2)).collect()
+        (0..n).map(|t| ratio_score((10.0 + count(t % 3), 1e4), (11.0, 1e4), 1.25, 0.2)).collect()
     }
 
     #[test]

@@ -71,6 +71,7 @@ pub use normal::normal_upper_inverse;
 pub use normal::normal_upper_inverse_ln;
 pub use normal::normal_upper_ln;
 pub use paired::PairedMean;
+pub use paired::median;
 pub use paired::paired_mean;
 pub use sorted::SortedCohorts;
 pub use special::beta_regularised_ln;

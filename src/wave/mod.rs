@@ -37,3 +37,8 @@ pub enum EventKind {
     /// `wave.cancelled`
     Cancelled,
 }
+
+impl EventKind {
+    /// Every kind there is.
+    pub const ALL: [Self; 6] = [Self::Opened, Self::Passed, Self::Failed, Self::Paused, Self::Resumed, Self::Cancelled];
+}

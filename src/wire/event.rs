@@ -36,16 +36,6 @@ pub fn event_body(kind: EventKind, wave: &Wave, gate: &Gate) -> String {
     }
 }
 
-/// Every event there is.
-pub const EVENT_KINDS: [EventKind; 6] = [
-    EventKind::Opened,
-    EventKind::Passed,
-    EventKind::Failed,
-    EventKind::Paused,
-    EventKind::Resumed,
-    EventKind::Cancelled,
-];
-
 /// An event taken apart again, for those who send its parts in places of their own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EventParts<'a> {

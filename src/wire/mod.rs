@@ -22,7 +22,6 @@ pub use document::gate_document;
 pub use document::state;
 pub use document::verdict;
 pub use document::wave_document;
-pub use event::EVENT_KINDS;
 pub use event::EventParts;
 pub use event::MAX_EVENT_BYTES;
 pub use event::event_body;

@@ -194,13 +194,7 @@ impl Stage {
         }
         let documents = self.follow().await?;
         let webhook = self.receiver.next(PATIENCE).await;
-        let (webhook, trouble) = match webhook {
-            Ok(notice) => (Some(notice), None),
-            Err(trouble) => (None, Some(trouble)),
-        };
-        if let Some(trouble) = trouble {
-            complain(&format!("{trouble:#}"));
-        }
+        let webhook = webhook.inspect_err(|trouble| complain(&format!("{trouble:#}"))).ok();
         let as_promised = fails_by(&documents[0], "errors")?
             && Headline::read(documents[1].as_bytes())?.verdict == "pass"
             && webhook.as_ref().is_some_and(|notice| notice.tells(BAD));

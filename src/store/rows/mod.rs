@@ -14,8 +14,6 @@ mod words;
 pub(super) use evidence::read_evidence;
 pub(super) use evidence::write_evidence;
 pub(super) use gate::GateRow;
-#[cfg(test)]
-pub(super) use words::EVENTS;
 pub(super) use words::event_named;
 pub(super) use words::event_word;
 

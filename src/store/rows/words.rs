@@ -15,15 +15,6 @@ const STATES: [GateState; 6] = [
 
 const VERDICTS: [Verdict; 3] = [Verdict::Pass, Verdict::Fail, Verdict::Pause];
 
-pub(in crate::store) const EVENTS: [EventKind; 6] = [
-    EventKind::Opened,
-    EventKind::Passed,
-    EventKind::Failed,
-    EventKind::Paused,
-    EventKind::Resumed,
-    EventKind::Cancelled,
-];
-
 pub(super) fn state_word(state: GateState) -> &'static str {
     match state {
         GateState::Scheduled => "scheduled",
@@ -64,5 +55,5 @@ pub(in crate::store) fn event_word(kind: EventKind) -> &'static str {
 }
 
 pub(in crate::store) fn event_named(word: &str) -> Option<EventKind> {
-    EVENTS.into_iter().find(|kind| event_word(*kind) == word)
+    EventKind::ALL.into_iter().find(|kind| event_word(*kind) == word)
 }

@@ -318,7 +318,7 @@ mod tests {
 
     #[test]
     fn every_event_has_a_word_that_is_read_back() {
-        for kind in crate::store::rows::EVENTS {
+        for kind in EventKind::ALL {
             assert_eq!(event_named(event_word(kind)), Some(kind));
         }
         assert_eq!(event_named("wave.exploded"), None);
