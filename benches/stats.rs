@@ -6,6 +6,7 @@ use criterion::BenchmarkId;
 use criterion::Criterion;
 use criterion::Throughput;
 use std::hint::black_box;
+use wavegate::stats::PairedOptions;
 use wavegate::stats::Score;
 use wavegate::stats::SortedCohorts;
 use wavegate::stats::Spending;
@@ -68,7 +69,9 @@ fn sequential(criterion: &mut Criterion) {
     });
     let differences: Vec<f64> = series(240, 3, 1.0).iter().map(|value| value.ln()).collect();
     criterion.bench_function("paired_mean_240", |bench| {
-        bench.iter(|| paired_mean(Track::whole(black_box(&differences)), 0.6).map(|mean| mean.z_above(0.05)));
+        bench.iter(|| {
+            paired_mean(Track::whole(black_box(&differences)), &PairedOptions::at(15.0)).map(|mean| mean.z_above(0.05))
+        });
     });
     let bad = series(240, 4, 20.0);
     let scores: Vec<Score> =

@@ -40,7 +40,7 @@ pub(crate) struct GaugeState {
     policy: Policy,
     test: GaugeTest,
     /// The autocorrelation to expect of neighbouring points.
-    prior: f64,
+    prior: stats::Prior,
     canary: Vec<f64>,
     baseline: Vec<f64>,
     /// Points that do not follow their predecessor by one interval.
@@ -65,7 +65,7 @@ impl GaugeState {
         Self {
             policy,
             test,
-            prior: stats::prior_autocorrelation(interval.as_secs_f64()),
+            prior: stats::Prior::at(interval.as_secs_f64()),
             canary: Vec::new(),
             baseline: Vec::new(),
             gaps: Vec::new(),

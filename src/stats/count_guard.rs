@@ -7,8 +7,8 @@
 //! depend on the scrape interval, and takes a burst for a burst.
 
 use crate::stats::BucketRanks;
+use crate::stats::autocorrelation::Prior;
 use crate::stats::autocorrelation::count;
-use crate::stats::autocorrelation::prior_autocorrelation;
 use crate::stats::student::student_to_normal;
 
 /// Fewer intervals than this have no slope.
@@ -65,7 +65,7 @@ pub fn count_guard(scores: &[Score], interval_seconds: f64, prior: f64) -> Optio
     }
     let line = Line::through(scores);
     let disturbance = disturbance(scores, &line, squares, variance, prior);
-    let autocorrelation = autocorrelation(scores, &line, disturbance, prior_autocorrelation(interval_seconds));
+    let autocorrelation = autocorrelation(scores, &line, disturbance, Prior::at(interval_seconds).autocorrelation);
     // C-4
     let (mut carried, mut last, mut covariance) = (0.0, 0.0, 0.0);
     for score in scores {

@@ -8,6 +8,7 @@
 //! `mannwhitneyu`. Points of a time series are not independent: for them
 //! [`mann_whitney_adjusted`] deflates z by what the autocorrelation costs.
 
+use crate::stats::autocorrelation::Prior;
 use crate::stats::autocorrelation::Track;
 use crate::stats::autocorrelation::population_variance;
 use crate::stats::autocorrelation::weighted_inflation;
@@ -88,7 +89,7 @@ pub fn mann_whitney(canary: &[f64], baseline: &[f64], tail: Tail) -> Option<Mann
 /// expected autocorrelation `prior` of neighbouring points.
 ///
 /// `None` where a cohort is empty or a value is not finite.
-pub fn mann_whitney_adjusted(canary: Track<'_>, baseline: Track<'_>, prior: f64) -> Option<AdjustedMannWhitney> {
+pub fn mann_whitney_adjusted(canary: Track<'_>, baseline: Track<'_>, prior: Prior) -> Option<AdjustedMannWhitney> {
     let sorted = SortedCohorts::new(canary.values, baseline.values)?;
     let rank_sum = sorted.rank_sum()?;
     let ranks = [canary, baseline].map(|track| sorted.ranks(track.values));
@@ -326,7 +327,7 @@ mod tests {
     #[test]
     fn constant_arms_that_differ_are_judged_by_the_prior() {
         let (canary, baseline) = ([5.0; 30], [3.0; 30]);
-        let outcome = mann_whitney_adjusted(Track::whole(&canary), Track::whole(&baseline), 0.6).unwrap();
+        let outcome = mann_whitney_adjusted(Track::whole(&canary), Track::whole(&baseline), Prior::at(15.0)).unwrap();
         assert!(outcome.vif > 3.0 && outcome.vif < 4.0 && outcome.z_adj < outcome.z_cc, "{outcome:?}");
     }
 }

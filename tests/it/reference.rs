@@ -16,7 +16,9 @@ use wavegate::stats::BucketScore;
 use wavegate::stats::EventWeights;
 use wavegate::stats::MannWhitney;
 use wavegate::stats::Method;
+use wavegate::stats::PairedOptions;
 use wavegate::stats::PlannedLook;
+use wavegate::stats::Prior;
 use wavegate::stats::RatioEProcess;
 use wavegate::stats::Score;
 use wavegate::stats::SortedCohorts;
@@ -135,7 +137,7 @@ fn mannwhitney_null_cdf(record: &Record) {
 fn mann_whitney_vif(record: &Record) {
     assert_eq!(record.input("k").as_f64(), Some(20.0));
     let (canary, baseline) = (record.series("canary"), record.series("baseline"));
-    let prior = record.input("rho_prior").as_f64().unwrap();
+    let prior = Prior { autocorrelation: record.input("rho_prior").as_f64().unwrap(), points: 20.0 };
     let outcome = stats::mann_whitney_adjusted(Track::whole(&canary), Track::whole(&baseline), prior).unwrap();
     record.check("z_cc", outcome.z_cc);
     record.check("z_adj", outcome.z_adj);
@@ -237,7 +239,9 @@ fn gs_power(record: &Record) {
 fn gauge_detrended(record: &Record) {
     let number = |name: &str| record.input(name).as_f64().unwrap();
     assert_eq!((number("k"), number("winsor")), (20.0, 2.5));
-    let mean = stats::paired_mean(Track::whole(&record.series("d")), number("rho0")).unwrap();
+    let prior = Prior { autocorrelation: number("rho0"), points: number("k") };
+    let options = PairedOptions { prior, ..PairedOptions::at(15.0) };
+    let mean = stats::paired_mean(Track::whole(&record.series("d")), &options).unwrap();
     record.check("mean", mean.mean);
     record.check("se", mean.se);
     record.check("nu", mean.nu);
