@@ -7,9 +7,11 @@
 //! depend on the scrape interval, and takes a burst for a burst.
 
 use crate::stats::BucketRanks;
+use crate::stats::Interval;
 use crate::stats::autocorrelation::Prior;
 use crate::stats::autocorrelation::count;
 use crate::stats::student::student_to_normal;
+use crate::stats::student::student_upper_inverse_ln;
 
 /// Fewer intervals than this have no slope.
 const SLOPE_INTERVALS: usize = 8;
@@ -38,8 +40,13 @@ pub struct Score {
 /// The guard over some intervals.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct CountGuard {
-    /// The normal deviate of all excess together: positive where the canary is worse.
-    pub z: f64,
+    /// The excess of all intervals together: positive where the canary is worse than the
+    /// margin allows.
+    pub excess: f64,
+    /// What it is proportional to.
+    pub exposure: f64,
+    /// The standard error of `excess`.
+    pub error: f64,
     /// Variance of the disturbance.
     pub disturbance: f64,
     /// Its autocorrelation from one interval to the next, from 0 to 0.97.
@@ -82,8 +89,47 @@ pub fn count_guard(scores: &[Score], interval_seconds: f64, prior: f64) -> Optio
     let share = whole / (corrected * long_run);
     let nu = if share.is_finite() { ((effective_n - 1.0).max(1.0) * share * share).min(NU_MAX) } else { NU_MAX };
     let excess: f64 = scores.iter().map(|score| score.excess).sum();
-    let z = if whole > 0.0 { student_to_normal(excess / whole.sqrt(), nu) } else { 0.0 };
-    z.is_finite().then_some(CountGuard { z, disturbance, autocorrelation, nu, effective_n })
+    let exposure: f64 = scores.iter().map(|score| score.exposure).sum();
+    let error = whole.sqrt();
+    let usable = excess.is_finite() && exposure.is_finite() && error.is_finite();
+    usable.then_some(CountGuard { excess, exposure, error, disturbance, autocorrelation, nu, effective_n })
+}
+
+impl CountGuard {
+    /// The normal deviate of all excess together: positive where the canary is worse than
+    /// the margin allows.
+    pub fn z(&self) -> f64 {
+        self.z_shifted(0.0)
+    }
+
+    /// The same with a margin that is wider `by` so much, per exposure.
+    ///
+    /// Where the margin enters in proportion to the exposure (histograms: a probability) the
+    /// fit takes it up and leaves the same residuals, so that this is exact and one guard
+    /// serves FAIL, PASS and the interval. A ratio's margin enters in the variance as well:
+    /// there another margin takes another guard.
+    pub fn z_shifted(&self, by: f64) -> f64 {
+        if self.error > 0.0 { student_to_normal((self.excess - by * self.exposure) / self.error, self.nu) } else { 0.0 }
+    }
+
+    /// The excess per exposure, between the shifts that leave out `exp(ln_tail)` on each
+    /// side; open where nothing was exposed.
+    pub fn interval(&self, ln_tail: f64) -> Interval {
+        if self.exposure <= 0.0 {
+            return Interval { estimate: 0.0, low: f64::NEG_INFINITY, high: f64::INFINITY };
+        }
+        let estimate = self.excess / self.exposure;
+        let reach = student_upper_inverse_ln(ln_tail, self.nu) * self.error / self.exposure;
+        let reach = if reach.is_nan() { f64::INFINITY } else { reach };
+        Interval { estimate, low: estimate - reach, high: estimate + reach }
+    }
+
+    /// The guard the other way round: positive where the canary is better than
+    /// the margin asks for.
+    #[must_use]
+    pub fn mirrored(&self) -> Self {
+        Self { excess: -self.excess, ..*self }
+    }
 }
 
 /// C-1: the excess as a line in time, by weighted least squares.
@@ -191,6 +237,19 @@ pub fn ratio_score(canary: (f64, f64), baseline: (f64, f64), margin: f64, weight
     }
 }
 
+/// An interval of the canary alone against a rate of `floor` (EP-2b): positive where it has
+/// fewer of `total` events bad than that; `weight` is that of [`EventWeights`] on
+/// `total · floor`.
+pub fn floor_score(bad: f64, total: f64, floor: f64, weight: f64) -> Score {
+    let expected = total * floor;
+    Score {
+        excess: weight * (expected - bad),
+        exposure: weight * expected,
+        variance: weight * weight * expected * (1.0 - floor).max(0.0),
+        leverage: weight * expected,
+    }
+}
+
 /// A histogram's interval (H-2): `margin` is the accepted probability above one half.
 pub fn rank_score(ranks: &BucketRanks, margin: f64) -> Score {
     let weight = 1.0 / (ranks.canary + ranks.baseline + 1.0);
@@ -227,7 +286,7 @@ mod tests {
         burst[10] = ratio_score((210.0, 1e4), (11.0, 1e4), 1.25, 0.2);
         let lasting: Vec<Score> = (0..20).map(|_| ratio_score((20.0, 1e4), (11.0, 1e4), 1.25, 0.2)).collect();
         let [burst, lasting] = [burst, lasting].map(|scores| count_guard(&scores, 15.0, 0.5).unwrap());
-        assert!(burst.z < 2.0 && lasting.z > burst.z, "{burst:?} {lasting:?}");
+        assert!(burst.z() < 2.0 && lasting.z() > burst.z(), "{burst:?} {lasting:?}");
         assert!(burst.disturbance > lasting.disturbance);
     }
 
@@ -238,5 +297,57 @@ mod tests {
         let mut other = weights;
         assert!((weights.next(1000.0) - other.next(0.0)).abs() <= 0.0);
         assert!((first - 1.0 / 10.0_f64.sqrt()).abs() < 1e-15);
+    }
+
+    fn ranks(margin: f64) -> Vec<Score> {
+        let interval = |t: usize| {
+            let (slow, fast) = (20.0 + count(t * 7 % 5), 30.0 - count(t * 3 % 7));
+            rank_score(&crate::stats::bucket_ranks(&[fast, 40.0, slow], &[35.0, 40.0, 25.0]).unwrap(), margin)
+        };
+        (0..24).map(interval).collect()
+    }
+
+    #[test]
+    fn one_histogram_guard_serves_every_margin() {
+        let guard = count_guard(&ranks(0.02), 15.0, 0.02).unwrap();
+        for margin in [0.0, 0.02, 0.06, -0.1] {
+            let own = count_guard(&ranks(margin), 15.0, 0.02).unwrap();
+            assert!((guard.z_shifted(margin - 0.02) - own.z()).abs() < 1e-9, "{margin}");
+        }
+    }
+
+    #[test]
+    fn the_interval_ends_where_the_test_does() {
+        let guard = count_guard(&ranks(0.0), 15.0, 0.02).unwrap();
+        let interval = guard.interval(0.01_f64.ln());
+        let z = crate::stats::normal_upper_inverse(0.01);
+        assert!(interval.low < interval.estimate && interval.estimate < interval.high);
+        assert!((guard.z_shifted(interval.low) - z).abs() < 1e-6);
+        assert!((guard.z_shifted(interval.high) + z).abs() < 1e-6);
+        let open = CountGuard { exposure: 0.0, ..guard }.interval(-3.0);
+        assert!(open.low.is_infinite() && open.high.is_infinite());
+    }
+
+    #[test]
+    fn a_mirrored_guard_is_that_of_mirrored_scores() {
+        let mirrored: Vec<Score> = quiet(20).iter().map(|s| Score { excess: -s.excess, ..*s }).collect();
+        let (forth, back) = (count_guard(&quiet(20), 15.0, 0.5).unwrap(), count_guard(&mirrored, 15.0, 0.5).unwrap());
+        assert!((forth.mirrored().z() - back.z()).abs() < 1e-12 && (forth.z() + back.z()).abs() < 1e-12);
+    }
+
+    #[test]
+    fn a_canary_without_errors_is_under_the_floor_and_a_bursting_one_is_not() {
+        let guard = |bad: &dyn Fn(usize) -> f64| {
+            let mut weights = EventWeights::default();
+            let scores: Vec<Score> = (0..40).map(|t| floor_score(bad(t), 1000.0, 0.001, weights.next(1.0))).collect();
+            count_guard(&scores, 15.0, 0.5).unwrap()
+        };
+        // 40 expected, none seen: more than three standard errors.
+        assert!(guard(&|_| 0.0).z() > 3.0, "{:?}", guard(&|_| 0.0));
+        // As many as the floor allows, but all in one interval.
+        assert!(guard(&|t| if t == 20 { 20.0 } else { 0.0 }).z() < 1.5);
+        let score = floor_score(3.0, 1000.0, 0.004, 0.5);
+        assert!((score.excess - 0.5).abs() < 1e-15 && (score.exposure - 2.0).abs() < 1e-15);
+        assert!((score.variance - 0.996).abs() < 1e-15 && (score.leverage - 2.0).abs() < 1e-15);
     }
 }

@@ -43,6 +43,7 @@ pub use count_guard::CountGuard;
 pub use count_guard::EventWeights;
 pub use count_guard::Score;
 pub use count_guard::count_guard;
+pub use count_guard::floor_score;
 pub use count_guard::rank_score;
 pub use count_guard::ratio_score;
 pub use counts::RatioEProcess;

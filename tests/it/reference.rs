@@ -261,7 +261,7 @@ fn guarded(record: &Record, scores: &[Score]) {
         record.close("c2", guard.disturbance, expect("c2")[index]);
         record.close("r", guard.autocorrelation, expect("r")[index]);
         record.close("nu", guard.nu, expect("nu")[index]);
-        record.close("z", guard.z, expect("z")[index]);
+        record.close("z", guard.z(), expect("z")[index]);
     }
 }
 
