@@ -23,6 +23,7 @@ mod recent_shift;
 mod sorted;
 mod special;
 mod student;
+mod survival;
 
 pub use autocorrelation::Fit;
 pub use autocorrelation::PRIOR_SECONDS;
@@ -88,3 +89,5 @@ pub use special::binomial_upper_ln;
 pub use student::student_to_normal;
 pub use student::student_upper_inverse_ln;
 pub use student::student_upper_ln;
+pub use survival::Survival;
+pub use survival::TailRatio;
