@@ -13,7 +13,7 @@ use crate::stats::special::binomial_upper_ln;
 use std::ops::RangeInclusive;
 
 /// The ratios by which the alternatives exceed the margin; each weighs as much.
-const GRID: [f64; 7] = [1.2, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0];
+pub(crate) const GRID: [f64; 7] = [1.2, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0];
 
 /// Above this a double does not hold every count, so it cannot be one.
 const MOST_EVENTS: f64 = 9_007_199_254_740_992.0;

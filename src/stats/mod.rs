@@ -8,6 +8,7 @@
 mod autocorrelation;
 mod boundary;
 mod buckets;
+mod confidence;
 mod count_guard;
 mod counts;
 mod differences;
@@ -40,6 +41,7 @@ pub use boundary::crossing;
 pub use buckets::BucketRanks;
 pub use buckets::BucketScore;
 pub use buckets::bucket_ranks;
+pub use confidence::ratio_confidence;
 pub use count_guard::CountGuard;
 pub use count_guard::EventWeights;
 pub use count_guard::Score;
