@@ -269,7 +269,7 @@ impl SortedCohorts {
 
     /// Calls `see` for each distinct value, ascending, with the numbers of values
     /// below it and equal to it in each arm.
-    fn for_each_value(&self, mut see: impl FnMut(usize, usize, usize, usize)) {
+    pub(crate) fn for_each_value(&self, mut see: impl FnMut(usize, usize, usize, usize)) {
         let (canary, baseline) = (self.canary(), self.baseline());
         let (with_sentinel_c, with_sentinel_b) = self.with_sentinels();
         let (mut i, mut j) = (0, 0);
