@@ -7,6 +7,7 @@
 
 mod autocorrelation;
 mod boundary;
+mod breaches;
 mod buckets;
 mod confidence;
 mod count_guard;
@@ -39,6 +40,7 @@ pub use boundary::PlannedLook;
 pub use boundary::Spending;
 pub use boundary::boundary;
 pub use boundary::crossing;
+pub use breaches::breach_false_alarm;
 pub use buckets::BucketRanks;
 pub use buckets::BucketScore;
 pub use buckets::bucket_ranks;
