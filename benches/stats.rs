@@ -1,15 +1,18 @@
 //! What a look costs below the judge: Mann-Whitney's test together with the
 //! Hodges-Lehmann interval (sorting, the rank statistic, the estimate, both bounds), and
-//! the parts of sequential tests: boundary table, paired mean, count guard.
+//! the parts of sequential tests: boundary table, paired mean, count guard, the tail of a
+//! histogram, and the bounds that are shown beside a verdict.
 
 use criterion::BenchmarkId;
 use criterion::Criterion;
 use criterion::Throughput;
 use std::hint::black_box;
 use wavegate::stats::PairedOptions;
+use wavegate::stats::Quotient;
 use wavegate::stats::Score;
 use wavegate::stats::SortedCohorts;
 use wavegate::stats::Spending;
+use wavegate::stats::Survival;
 use wavegate::stats::Tail;
 use wavegate::stats::Track;
 use wavegate::stats::boundary;
@@ -17,7 +20,10 @@ use wavegate::stats::count_guard;
 use wavegate::stats::hodges_lehmann;
 use wavegate::stats::mann_whitney;
 use wavegate::stats::paired_mean;
+use wavegate::stats::ratio_confidence;
+use wavegate::stats::ratio_of_sums;
 use wavegate::stats::ratio_score;
+use wavegate::stats::recent_shift;
 
 /// Points a side: an hour by the minute and by 15 s, a day by the minute, and many.
 const SIZES: [usize; 4] = [60, 240, 1440, 10_000];
@@ -29,6 +35,8 @@ fn main() {
     let mut criterion = Criterion::default().configure_from_args();
     rank_test_and_interval(&mut criterion);
     sequential(&mut criterion);
+    paired(&mut criterion);
+    shown(&mut criterion);
     criterion.final_summary();
 }
 
@@ -67,17 +75,74 @@ fn sequential(criterion: &mut Criterion) {
     criterion.bench_function("boundary_of_60_looks", |bench| {
         bench.iter(|| boundary(&Spending::Linear.looks(black_box(0.005), &looks)));
     });
-    let differences: Vec<f64> = series(240, 3, 1.0).iter().map(|value| value.ln()).collect();
-    criterion.bench_function("paired_mean_240", |bench| {
-        bench.iter(|| {
-            paired_mean(Track::whole(black_box(&differences)), &PairedOptions::at(15.0)).map(|mean| mean.z_above(0.05))
-        });
+    let made = Spending::Linear.looks(0.005, &looks[..30]);
+    criterion.bench_function("boundary_of_a_moved_deadline", |bench| {
+        let rest: Vec<f64> = looks[30..].iter().map(|look| 2.0 * look - 0.5).collect();
+        bench.iter(|| boundary(&Spending::Linear.moved(0.005, black_box(&made), &rest)));
     });
     let bad = series(240, 4, 20.0);
     let scores: Vec<Score> =
         bad.windows(2).map(|pair| ratio_score((pair[0], 1e4), (pair[1], 1e4), 1.25, 0.2)).collect();
     criterion.bench_function("count_guard_239", |bench| {
-        bench.iter(|| count_guard(black_box(&scores), 15.0, 0.5));
+        bench.iter(|| count_guard(black_box(&scores), 15.0, 0.5).map(|guard| guard.z()));
+    });
+    criterion.bench_function("count_guard_239_three_margins_and_interval", |bench| {
+        bench.iter(|| {
+            let guard = count_guard(black_box(&scores), 15.0, 0.5)?;
+            Some(([0.0, 0.02, 0.06].map(|by| guard.z_shifted(by)), guard.interval(LEVEL.ln())))
+        });
+    });
+}
+
+fn paired(criterion: &mut Criterion) {
+    let differences: Vec<f64> = series(240, 3, 1.0).iter().map(|value| value.ln()).collect();
+    for (name, strict) in [("paired_mean_240", false), ("paired_mean_240_strict", true)] {
+        let options = PairedOptions { strict, ..PairedOptions::at(15.0) };
+        criterion.bench_function(name, |bench| {
+            bench.iter(|| paired_mean(Track::whole(black_box(&differences)), &options).map(|mean| mean.z_above(0.05)));
+        });
+    }
+    criterion.bench_function("paired_mean_240_with_its_end", |bench| {
+        bench.iter(|| {
+            let mean = paired_mean(Track::whole(black_box(&differences)), &PairedOptions::at(15.0))?;
+            Some((mean.z_above(0.05), mean.end().z_above(0.05)))
+        });
+    });
+    criterion.bench_function("recent_shift_240", |bench| {
+        bench.iter(|| recent_shift(black_box(&differences), 0.18, 0));
+    });
+    let [seconds, requests] = [series(240, 5, 30.0), series(240, 6, 1e3)];
+    criterion.bench_function("ratio_of_sums_240", |bench| {
+        let canary = Quotient { numerators: &seconds, denominators: &requests };
+        let baseline = Quotient { numerators: &requests, denominators: &seconds };
+        bench.iter(|| ratio_of_sums(black_box(canary), black_box(baseline)));
+    });
+}
+
+fn shown(criterion: &mut Criterion) {
+    for (bad_canary, bad_baseline) in [(9.0, 4.0), (3e3, 2e3)] {
+        criterion.bench_with_input(
+            BenchmarkId::new("ratio_confidence", bad_canary),
+            &(bad_canary, bad_baseline),
+            |bench, (canary, baseline)| {
+                bench.iter(|| ratio_confidence(black_box(*canary), *baseline, 0.5, -LEVEL.ln()));
+            },
+        );
+    }
+    let sorted = SortedCohorts::new(&series(240, 7, 105.0), &series(240, 8, 100.0));
+    criterion.bench_function("auc_interval_240", |bench| {
+        bench.iter(|| black_box(&sorted).as_ref()?.auc_interval(LEVEL, 2.0));
+    });
+    let mut bounds: Vec<f64> = (0..15).map(|bucket| 0.005 * 1.8_f64.powi(bucket)).collect();
+    bounds.push(f64::INFINITY);
+    let counts = series(16, 9, 1e3);
+    criterion.bench_function("tail_of_16_buckets", |bench| {
+        bench.iter(|| {
+            let tail = Survival::new(black_box(&bounds), &counts)?;
+            let quantile = tail.quantile(0.99);
+            let bound = tail.nearest_bound(quantile);
+            Some((tail.tail_ratio(bound, 0.1), tail.tail_ratio(bound, 0.5), tail.bound_from(1.1 * quantile)))
+        });
     });
 }
 

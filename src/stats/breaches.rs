@@ -19,10 +19,10 @@ mod tests {
     fn the_bound_is_that_of_all_looks_together() {
         // By scipy: looks · binom.sf(count − 1, samples, exceedance).
         for (exceedance, count, samples, looks, expect) in [
-            (0.01, 3, 5, 60, 0.0005910360000000001),
-            (0.05, 3, 5, 240, 0.27795000000000003),
-            (0.001, 2, 4, 1000, 0.005992003),
-            (0.02, 5, 5, 48, 1.5360000000000003e-07),
+            (0.01, 3, 5, 60, 0.000_591_036),
+            (0.05, 3, 5, 240, 0.277_95),
+            (0.001, 2, 4, 1000, 0.005_992_003),
+            (0.02, 5, 5, 48, 1.536e-7),
         ] {
             let actual = breach_false_alarm(exceedance, count, samples, looks);
             assert!((actual / expect - 1.0).abs() < 1e-12, "{actual} is not {expect}");

@@ -3,7 +3,7 @@
 //!
 //! A value's placement is the share of the other cohort that lies below it, ties half. The
 //! variances of the placements give that of their common mean without a shape, nor that the
-//! shapes are alike (DeLong 1988; Brunner, Munzel 2000, who compare it with Student's t by
+//! shapes are alike (`DeLong` 1988; Brunner, Munzel 2000, who compare it with Student's t by
 //! Satterthwaite's degrees of freedom). Dependence in time is not in it: that takes an
 //! inflation ([`crate::stats::two_sample_inflation`]).
 

@@ -9,7 +9,7 @@ const NEWEST: usize = 3;
 
 /// How many of `n` points are recent: a fifth, but 5 to 12.
 pub fn recent_points(n: usize) -> usize {
-    (n / 5).min(12).max(5)
+    (n / 5).clamp(5, 12)
 }
 
 /// G-7: true where `differences` (not clipped, worse upwards, in the order of time) must not
