@@ -79,6 +79,7 @@ pub use normal::normal_upper;
 pub use normal::normal_upper_inverse;
 pub use normal::normal_upper_inverse_ln;
 pub use normal::normal_upper_ln;
+pub use paired::END_SHARE;
 pub use paired::PairedMean;
 pub use paired::PairedOptions;
 pub use paired::median;
