@@ -195,7 +195,6 @@ mod tests {
         let second = format!(r#"[61.5,{{"x":[{{}}],"sum":"1e3","buckets":[{buckets}],"count":"6"}}]"#);
         let decoded = read(&format!("[{first},{second}]"), "").unwrap();
         let (labels, samples) = decoded.native.into_iter().next().unwrap();
-        assert!(decoded.series.is_empty());
         let read = Histograms::new(labels, samples);
         assert_eq!(read.counts().labels().to_string(), r#"{a="b"}"#);
         let window = Window { from: Timestamp::from_millis(2000), to: Timestamp::from_millis(61_500) };
