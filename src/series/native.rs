@@ -86,7 +86,7 @@ fn span(bucket: &Bucket) -> Option<Span> {
     // Adding zero makes -0 and 0 one bound.
     let Bucket { left, right, is_closed, events } = *bucket;
     let (left, right) = (left + 0.0, right + 0.0);
-    let left = if is_closed && left == right { left.next_down() } else { left };
+    let left = if is_closed && left.total_cmp(&right).is_eq() { left.next_down() } else { left };
     (left < right).then_some(Span { left, right, events })
 }
 
@@ -170,8 +170,10 @@ mod tests {
 
     /// Count, then `(left, right, events)`.
     fn histogram(count: f64, buckets: &[(f64, f64, f64)]) -> Result<Histogram, Flaw> {
-        let bucket =
-            |&(left, right, events): &(f64, f64, f64)| Bucket { left, right, is_closed: left == right, events };
+        let bucket = |&(left, right, events): &(f64, f64, f64)| {
+            let is_closed = (left + 0.0).total_cmp(&(right + 0.0)).is_eq();
+            Bucket { left, right, is_closed, events }
+        };
         Histogram::new(count, &buckets.iter().map(bucket).collect::<Vec<_>>())
     }
 
@@ -183,9 +185,12 @@ mod tests {
         Window { from: at(from), to: at(to) }
     }
 
+    /// Left, right, events.
+    type Buckets<'a> = &'a [(f64, f64, f64)];
+
     /// Second and buckets; the count is their sum.
-    fn histograms(samples: &[(i64, &[(f64, f64, f64)])]) -> Histograms {
-        let sample = |&(second, buckets): &(i64, &[(f64, f64, f64)])| Sample {
+    fn histograms(samples: &[(i64, Buckets<'_>)]) -> Histograms {
+        let sample = |&(second, buckets): &(i64, Buckets<'_>)| Sample {
             at: at(second),
             histogram: histogram(buckets.iter().map(|bucket| bucket.2).sum(), buckets).unwrap(),
         };
@@ -196,10 +201,10 @@ mod tests {
         of.spans().iter().map(|span| (span.left, span.right, span.events)).collect()
     }
 
-    type Grown<'a> = Option<&'a [(f64, f64, f64)]>;
+    type Grown<'a> = Option<Buckets<'a>>;
 
     #[track_caller]
-    fn check(samples: &[(i64, &[(f64, f64, f64)])], span: (i64, i64), past: Past, expect: Grown<'_>) -> Tally {
+    fn check(samples: &[(i64, Buckets<'_>)], span: (i64, i64), past: Past, expect: Grown<'_>) -> Tally {
         let (tally, grown) = histograms(samples).tally(window(span.0, span.1), BEGAN, past);
         assert_eq!(grown.as_ref().map(triples).as_deref(), expect);
         assert_eq!(tally.increase(), expect.map(|spans| spans.iter().map(|span| span.2).sum()));

@@ -61,14 +61,17 @@ fn labels(name: &str, wave: &str, pod: &str) -> BTreeMap<String, String> {
 fn scrapes(wave: &str, pod: &str, median: f64) -> Vec<(i64, Native)> {
     let mut random = Random::named(7, &format!("{wave}/{pod}"));
     let mut all = Native { schema: 3, zero_threshold: 1e-9, ..Native::default() };
-    let phase = (random.unit() * 15_000.0) as i64;
+    let phase = i64::from(random.poisson(7_000.0)).min(14_999);
+    // From 2^-25 to 2^25 seconds.
+    let bounds: Vec<f64> = (-200..=200).map(|index| (f64::from(index) / 8.0).exp2()).collect();
     let scrape = |k: i64| {
         if k == 22 * 4 {
             (all.zero, all.positive) = (0, BTreeMap::new());
         }
         for _ in 0..random.poisson(60.0) {
             let seconds = median * (0.8 * random.normal()).exp();
-            *all.positive.entry((seconds.log2() * 8.0).ceil() as i32).or_default() += 1;
+            let index = i32::try_from(bounds.partition_point(|bound| *bound < seconds)).unwrap() - 200;
+            *all.positive.entry(index).or_default() += 1;
         }
         // One event of no time at all.
         all.zero += 1;
@@ -96,7 +99,8 @@ fn classic(native: &Pushed) -> Vec<Pushed> {
         labels.insert("__name__".to_owned(), "latency_seconds_bucket".to_owned());
         labels.insert("le".to_owned(), le.to_owned());
         let below = |one: &Native| one.zero + one.positive.range(..=index).map(|(_, events)| events).sum::<u64>();
-        let values = native.histograms.iter().map(|(at, one)| (*at, below(one) as f64)).collect();
+        let values =
+            native.histograms.iter().map(|(at, one)| (*at, f64::from(u32::try_from(below(one)).unwrap()))).collect();
         Pushed { labels, values, ..Pushed::default() }
     };
     [("0.0625", -32), ("0.125", -24), ("+Inf", i32::MAX)].map(counter).to_vec()

@@ -93,7 +93,7 @@ impl<'a> Cohort<'a> {
             Asked::Ratio { bad, total, relaxed } => {
                 let (mut bad, mut total) = (counters(bad), counters(total));
                 for counters in [&mut bad, &mut total] {
-                    counters.find_births(&counters.series().to_vec(), run);
+                    counters.find_births(run);
                 }
                 let lacks = |window: &&Window| !bad.is_there(**window) && total.is_there(**window);
                 let lacking = run.iter().filter(lacks).copied().collect();

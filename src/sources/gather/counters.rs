@@ -66,10 +66,14 @@ impl<'a> Counters<'a> {
         &self.series
     }
 
-    /// Finds the windows of `run` in which one of `series` was born.
-    pub(super) fn find_births(&mut self, series: &[&Series], run: &[Window]) {
-        let is_born = |window: &&Window| series.iter().any(|one| counter::needs_past(one, **window, self.began));
-        self.born = run.iter().filter(is_born).copied().collect();
+    /// Finds the windows of `run` in which one of the counters was born.
+    pub(super) fn find_births(&mut self, run: &[Window]) {
+        self.born = births(&self.series, run, self.began);
+    }
+
+    /// As [`Counters::find_births`], where the counters were put together as `joined`.
+    pub(super) fn find_births_of(&mut self, joined: &[&Series], run: &[Window]) {
+        self.born = births(joined, run, self.began);
     }
 
     /// What must be asked about the births.
@@ -130,4 +134,10 @@ impl<'a> Counters<'a> {
             () => None,
         }
     }
+}
+
+/// The windows of `run` in which one of `series` was born.
+fn births(series: &[&Series], run: &[Window], began: Timestamp) -> Vec<Window> {
+    let is_born = |window: &&Window| series.iter().any(|one| counter::needs_past(one, **window, began));
+    run.iter().filter(is_born).copied().collect()
 }

@@ -68,8 +68,8 @@ impl<'a> Forms<'a> {
         let mut native = Counters::native(native, run, began, answers);
         let assembled = histogram::assemble(classic.answer().series.iter().cloned());
         let buckets: Vec<&Series> = assembled.iter().flat_map(Histogram::series).collect();
-        classic.find_births(&buckets, run);
-        native.find_births(&native.series().to_vec(), run);
+        classic.find_births_of(&buckets, run);
+        native.find_births(run);
         let unnamed = |labels: &Labels| labels.without("__name__");
         let places = native.series().iter().enumerate();
         let places: BTreeMap<Labels, usize> = places.map(|(place, one)| (unnamed(one.labels()), place)).collect();

@@ -161,7 +161,6 @@ impl<'de> Visitor<'de> for BucketsSeed<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::series::Labels;
     use crate::series::Timestamp;
     use crate::series::Window;
@@ -248,7 +247,7 @@ mod tests {
         check_malformed(&bucket(r#"[0,"1","2","3","4"]"#), "trailing");
         check_malformed(&bucket(r#"[4,"1","2","3"]"#), "kind 4");
         check_malformed(&bucket(r#"[-1,"1","2","3"]"#), "u8");
-        check_malformed(&bucket(r#"[0,1,2,3]"#), "a value as a string");
+        check_malformed(&bucket("[0,1,2,3]"), "a value as a string");
         check_malformed(&bucket(r#"[0,"1","2","many"]"#), "many");
         check_malformed(&bucket(r#"[0,"2","1","3"]"#), "not two numbers in order");
         check_malformed(&bucket(r#"[0,"2","2","3"]"#), "not two numbers in order");

@@ -185,7 +185,7 @@ fn a_fleet_that_changes_its_form_is_read_again_when_both_have_it() {
     let evidence = gather_from(&source, &latency(), &windows(60, 15));
     let is_native = |index: usize| match &evidence[index].checks[0].canary.measure {
         Measure::Buckets(buckets) => Some(buckets.bounds().len() == 5),
-        _ => None,
+        Measure::Nothing | Measure::Counts { .. } | Measure::Value(_) | Measure::Worst { .. } => None,
     };
     // Until the baseline changes too it is the classic form that both have, and it is silent.
     let forms = [0, 2, 4, 5, 59].map(is_native);

@@ -67,7 +67,7 @@ impl Native {
                 number(&mut span, 1, zigzag(i64::from(index - next)));
                 number(&mut span, 2, 1);
                 field(&mut bytes, spans, &span);
-                let events = i64::try_from(*events).unwrap();
+                let events = events.cast_signed();
                 varint(&mut packed, zigzag(events - last));
                 (next, last) = (index + 1, events);
             }
