@@ -209,6 +209,36 @@ async fn events_are_those_that_the_server_counts_itself_through_restarts_and_los
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_pod_that_is_born_in_the_wave_counts_from_zero_and_one_that_was_silent_does_not() {
+    let server = PrometheusServer::receiving();
+    let mut pushed = wave("young", 1.0);
+    // Both of the canary's pods show nothing until minute 10; one was there in the minutes before the wave.
+    for pod in 0..2 {
+        let silent = START.as_millis() - 240_000 * i64::from(pod == 0)..(START + Duration::from_mins(10)).as_millis();
+        pushed[pod].histograms.retain(|(at, _)| !silent.contains(at) && (pod == 0 || *at >= silent.end));
+    }
+    let first = pushed[1].histograms[0].clone();
+    push(&server, &pushed);
+    let rules = read_rules();
+    let window = |k: u32| Window { from: START + SCRAPE * k, to: START + SCRAPE * (k + 1) };
+    let windows: Vec<Window> = (36..44).map(window).filter(|window| window.to.as_millis() >= first.0).collect();
+    let request = Request {
+        rules: &rules,
+        wave: "young",
+        baseline: Some("young-baseline"),
+        began: START,
+        interval: SCRAPE,
+        scrape: SCRAPE,
+        windows: &windows[..1],
+    };
+    let evidence = gather::evidence(gather::Sources::only(&source(&server)), &request).await.unwrap();
+    let check = &evidence[0].checks[0];
+    let Measure::Buckets(buckets) = &check.canary.measure else { panic!("{check:?}") };
+    assert!((buckets.total() - f64::from(u32::try_from(first.1.count()).unwrap())).abs() < 0.5, "{check:?}");
+    assert_eq!((&check.notices[..], &check.faults[..]), (&[Notice::GapNotBridged { series: 1 }][..], &[][..]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_native_histogram_gets_its_verdict_and_one_beside_classic_buckets_none() {
     let server = PrometheusServer::receiving();
     let mut pushed = [wave("good", 1.0), wave("slow", 1.3)].concat();
