@@ -9,6 +9,7 @@ use crate::series::Sample;
 use crate::series::Series;
 use crate::series::Timestamp;
 use crate::series::Window;
+use std::ops::Range;
 use std::time::Duration;
 
 /// Two samples further apart than this are not compared: Prometheus itself
@@ -70,22 +71,42 @@ impl Tally {
 /// where [`needs_past`] says so, and else has no influence. A series that was
 /// there when the wave began starts at its first sample, and nobody is told.
 pub fn tally(series: &Series, window: Window, began: Timestamp, past: Past) -> Tally {
+    let value = |index: usize| series.samples().get(index).map_or(0.0, |sample| sample.value);
+    tally_by(series, window, began, past, |earlier, later| match earlier.map(value) {
+        // A counter that fell began anew, and has counted its whole value since.
+        Some(before) if value(later) >= before => value(later) - before,
+        Some(_) | None => value(later).max(0.0),
+    })
+}
+
+/// As [`tally`], where `grown` tells what was counted up to the later of two
+/// samples, given by their places in `series`: since the earlier one, or from zero.
+pub(in crate::series) fn tally_by(
+    series: &Series,
+    window: Window,
+    began: Timestamp,
+    past: Past,
+    mut grown: impl FnMut(Option<usize>, usize) -> f64,
+) -> Tally {
     let mut tally =
         Tally { nan: within(series.nan(), window), infinite: within(series.infinite(), window), ..Tally::default() };
     let unseen = needs_past(series, window, began);
-    let (before, inside) = reach(series.samples(), window);
-    let mut previous = before.last();
-    for sample in inside {
+    let (first_in_reach, inside) = reach(series.samples(), window);
+    for index in inside {
         tally.samples = tally.samples.saturating_add(1);
-        match previous {
-            Some(earlier) if sample.at.since(earlier.at) <= STALENESS => tally.bridge(earlier, sample),
+        let Some(sample) = series.samples().get(index) else { break };
+        let previous = index.checked_sub(1).filter(|before| *before >= first_in_reach);
+        match previous.and_then(|before| Some((before, series.samples().get(before)?))) {
+            Some((before, earlier)) if sample.at.since(earlier.at) <= STALENESS => {
+                let (sum, span) = tally.bridged.unwrap_or_default();
+                tally.bridged = Some((sum + grown(Some(before), index), span + sample.at.since(earlier.at)));
+            }
             // Only the first sample in reach is without an earlier one.
-            None if unseen && past == Past::Absent => tally.from_zero = Some(sample.value.max(0.0)),
+            None if unseen && past == Past::Absent => tally.from_zero = Some(grown(None, index)),
             None if unseen && past == Past::Unknown => tally.start = true,
             None if sample.at <= began => {}
             Some(_) | None => tally.gap = true,
         }
-        previous = Some(sample);
     }
     tally
 }
@@ -94,10 +115,13 @@ pub fn tally(series: &Series, window: Window, began: Timestamp, past: Past) -> T
 /// can say where it comes from: after the wave began, and none of any kind,
 /// NaN or infinite, in the [`STALENESS`] before the window or since.
 pub fn needs_past(series: &Series, window: Window, began: Timestamp) -> bool {
-    let (before, inside) = reach(series.samples(), window);
-    let Some(first) = inside.first() else { return false };
+    let (first_in_reach, inside) = reach(series.samples(), window);
+    let Some(first) = series.samples().get(inside.start).filter(|_| !inside.is_empty()) else { return false };
     let span = Window { from: window.from - STALENESS, to: first.at };
-    first.at > began && before.is_empty() && within(series.nan(), span) == 0 && within(series.infinite(), span) == 0
+    first.at > began
+        && first_in_reach == inside.start
+        && within(series.nan(), span) == 0
+        && within(series.infinite(), span) == 0
 }
 
 /// Whether `series` has a sample of any kind in `window`.
@@ -108,22 +132,18 @@ pub fn is_seen(series: &Series, window: Window) -> bool {
 
 /// Finite samples of `series` that the tally of `window` may depend on.
 pub fn samples_within_reach(series: &Series, window: Window) -> usize {
-    let (before, inside) = reach(series.samples(), window);
-    before.len() + inside.len()
+    within_reach(series, window).len()
+}
+
+/// The places in `series` of the finite samples that the tally of `window` may depend on.
+pub(in crate::series) fn within_reach(series: &Series, window: Window) -> Range<usize> {
+    let (first, inside) = reach(series.samples(), window);
+    first..inside.end
 }
 
 /// `window` with the [`STALENESS`] before it: what its evidence can depend on.
 pub fn padded(window: Window) -> Window {
     Window { from: window.from - STALENESS, to: window.to }
-}
-
-impl Tally {
-    fn bridge(&mut self, earlier: &Sample, later: &Sample) {
-        // A counter that fell began anew, and has counted its whole value since.
-        let grown = if later.value < earlier.value { later.value } else { later.value - earlier.value };
-        let (sum, span) = self.bridged.unwrap_or_default();
-        self.bridged = Some((sum + grown.max(0.0), span + later.at.since(earlier.at)));
-    }
 }
 
 /// Many counters in one window.
@@ -157,12 +177,13 @@ impl Total {
     }
 }
 
-/// The samples within [`STALENESS`] before `window`, and those in it.
-fn reach(samples: &[Sample], window: Window) -> (&[Sample], &[Sample]) {
+/// The place of the first of the samples within [`STALENESS`] before `window`, and
+/// the places of those in it.
+fn reach(samples: &[Sample], window: Window) -> (usize, Range<usize>) {
     let pad = samples.partition_point(|sample| sample.at <= window.from - STALENESS);
     let from = samples.partition_point(|sample| sample.at <= window.from);
     let to = samples.partition_point(|sample| sample.at <= window.to).max(from);
-    (&samples[pad..from], &samples[from..to])
+    (pad.min(from), from..to)
 }
 
 /// How many of the ordered `stamps` lie in `window`.

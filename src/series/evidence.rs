@@ -155,6 +155,9 @@ pub enum Notice {
     },
     /// Histograms with different bounds were merged on the bounds they share.
     BoundsDiffer,
+    /// Some histograms are native and others have classic buckets alone: neither form
+    /// shows everything of both cohorts, so nothing was read.
+    NativeAndClassic,
     /// More bad than total events: bad was taken as total.
     BadAboveTotal,
     /// A cohort's series carry no instance label: they were taken as one instance.

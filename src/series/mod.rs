@@ -9,6 +9,8 @@ pub mod gauge;
 pub mod histogram;
 mod labels;
 mod matcher;
+pub mod native;
+pub mod spread;
 mod time;
 
 pub use evidence::Buckets;

@@ -19,6 +19,7 @@ pub use error::Excess;
 use crate::series::Series;
 use crate::series::Timestamp;
 use crate::series::Window;
+use crate::series::native::Histograms;
 use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
@@ -28,10 +29,17 @@ use std::time::Duration;
 pub struct Answer {
     /// The series, ordered by labels.
     pub series: Vec<Series>,
+    /// Native histograms, ordered by labels; none on a grid.
+    pub native: Vec<Histograms>,
     /// The source said that data is missing: its words.
     pub partial: Option<String>,
     /// Remarks on the query that do not touch completeness.
     pub remarks: Vec<String>,
+}
+
+/// What is said of native histograms where numbers were wanted.
+fn not_read(native: usize) -> String {
+    format!("{native} series have native histograms, which were not read")
 }
 
 /// Points in time `from + k·step`, up to and including `to`.
@@ -53,9 +61,11 @@ pub trait Source: Send + Sync {
     /// Its name in the configuration.
     fn name(&self) -> &str;
 
-    /// The raw samples in `window` of every series that the PromQL `selector` picks.
+    /// The raw samples in `window`, numbers or native histograms, of every series that
+    /// the PromQL `selector` picks.
     fn raw<'a>(&'a self, selector: &'a str, window: Window) -> Pending<'a, Result<Answer, Error>>;
 
-    /// The values of the PromQL `expr` at each point of `grid`.
+    /// The values of the PromQL `expr` at each point of `grid`, of which
+    /// native histograms are none.
     fn grid<'a>(&'a self, expr: &'a str, grid: Grid) -> Pending<'a, Result<Answer, Error>>;
 }

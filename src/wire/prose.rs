@@ -109,6 +109,9 @@ pub(crate) fn notice(notice: &Notice) -> String {
             plural(*series, "counter was", "counters were")
         ),
         Notice::BoundsDiffer => String::from("histograms with different buckets were merged on the bounds they share"),
+        Notice::NativeAndClassic => String::from(
+            "some histograms are native and others have classic buckets alone; they cannot be compared and were not read",
+        ),
         Notice::BadAboveTotal => String::from("more bad than total events were counted; bad was taken as total"),
         Notice::NoInstanceLabel => {
             String::from("series of a cohort carry no instance label and were taken as one instance")

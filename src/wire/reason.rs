@@ -63,6 +63,7 @@ pub(crate) fn of_notice(notice: &Notice) -> CheckReason {
         Notice::StartsAtFirstSample { series } => ("starts_at_first_sample", vec![("series", (*series).into())]),
         Notice::GapNotBridged { series } => ("gap_not_bridged", vec![("series", (*series).into())]),
         Notice::BoundsDiffer => ("bounds_differ", Vec::new()),
+        Notice::NativeAndClassic => ("native_and_classic", Vec::new()),
         Notice::BadAboveTotal => ("bad_above_total", Vec::new()),
         Notice::NoInstanceLabel => ("no_instance_label", Vec::new()),
         Notice::Remark { message } => ("remark", vec![("message", Value::Text(prose::quote(message)))]),

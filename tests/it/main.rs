@@ -13,6 +13,7 @@ mod expr;
 mod gather;
 mod judge;
 mod layers;
+mod native;
 mod past;
 mod probe;
 mod prometheus;

@@ -1,5 +1,6 @@
 //! One cohort of one check: what was answered, and what that shows in a window.
 
+use crate::series::Buckets;
 use crate::series::Fault;
 use crate::series::Labels;
 use crate::series::Measure;
@@ -17,9 +18,15 @@ use crate::series::gauge::Point;
 use crate::series::histogram;
 use crate::series::histogram::Cumulative;
 use crate::series::histogram::Histogram;
+use crate::series::native::Histograms;
+use crate::series::spread::Spread;
+use crate::sources;
 use crate::sources::Answer;
 use crate::sources::gather::counters::Counters;
 use crate::sources::gather::counters::MAX_SERIES;
+use crate::sources::gather::forms::Form;
+use crate::sources::gather::forms::Forms;
+use crate::sources::gather::forms::Shown;
 use crate::sources::gather::past;
 use crate::sources::gather::plan::Asked;
 use crate::sources::gather::plan::at_ends;
@@ -35,8 +42,8 @@ pub(super) enum Cohort<'a> {
     Unbound { counts: bool },
     /// Bad events of all events.
     Ratio { bad: Counters<'a>, total: Counters<'a>, existence: Existence<'a> },
-    /// Histograms, and the counters they are made of.
-    Buckets { counters: Counters<'a>, histograms: Vec<Histogram> },
+    /// Histograms, classic or native.
+    Buckets(Box<Forms<'a>>),
     /// Counters, by instance.
     Rate { counters: Counters<'a>, per_second: bool, instance: &'a [String] },
     /// Values on the grid, averaged over instances.
@@ -58,8 +65,10 @@ pub(super) struct Existence<'a> {
 #[derive(Debug)]
 pub(super) struct Reading<'a> {
     pub(super) observed: Observed,
-    /// A histogram's counts, until both cohorts are on the same bounds.
+    /// A classic histogram's counts, until both cohorts are on the same bounds.
     pub(super) cumulative: Cumulative,
+    /// A native histogram's, likewise; `None` where none is read.
+    pub(super) spread: Option<Spread>,
     pub(super) faults: BTreeSet<Fault>,
     pub(super) notices: BTreeSet<Notice>,
     /// Series with a gap. In a ratio one series may be among the bad and among all.
@@ -84,18 +93,14 @@ impl<'a> Cohort<'a> {
             Asked::Ratio { bad, total, relaxed } => {
                 let (mut bad, mut total) = (counters(bad), counters(total));
                 for counters in [&mut bad, &mut total] {
-                    counters.find_births(&counters.answer().series.iter().collect::<Vec<_>>(), run);
+                    counters.find_births(run);
                 }
                 let lacks = |window: &&Window| !bad.is_there(**window) && total.is_there(**window);
                 let lacking = run.iter().filter(lacks).copied().collect();
                 Self::Ratio { bad, total, existence: Existence { relaxed, lacking, answer: answers.get(None) } }
             }
-            Asked::Buckets { counter } => {
-                let mut counters = counters(counter);
-                let histograms = histogram::assemble(counters.answer().series.iter().cloned());
-                let series: Vec<&Series> = histograms.iter().flat_map(Histogram::series).collect();
-                counters.find_births(&series, run);
-                Self::Buckets { counters, histograms }
+            Asked::Buckets { classic, native } => {
+                Self::Buckets(Box::new(Forms::new(classic, native, run, began, answers)))
             }
             Asked::Rate { counter, per_second } => {
                 Self::Rate { counters: counters(counter), per_second: *per_second, instance }
@@ -110,14 +115,42 @@ impl<'a> Cohort<'a> {
         match self {
             Self::Unbound { .. } => Vec::new(),
             Self::Ratio { bad, total, .. } => vec![total.answer(), bad.answer()],
-            Self::Buckets { counters, .. } | Self::Rate { counters, .. } => vec![counters.answer()],
+            Self::Buckets(forms) => vec![forms.classic.answer(), forms.native.answer()],
+            Self::Rate { counters, .. } => vec![counters.answer()],
             Self::Mean { answer, .. } | Self::Worst { answer, .. } => vec![answer],
+        }
+    }
+
+    /// The series that are read, by labels, in as many lists for every cohort of a check.
+    pub(super) fn series(&self) -> Vec<Vec<&'a Series>> {
+        let all = |answer: &&'a Answer| answer.series.iter().collect();
+        match self {
+            Self::Buckets(forms) => vec![forms.classic.series().to_vec(), forms.native.series().to_vec()],
+            Self::Unbound { .. } | Self::Ratio { .. } | Self::Rate { .. } | Self::Mean { .. } | Self::Worst { .. } => {
+                self.answers().iter().map(all).collect()
+            }
+        }
+    }
+
+    /// What there is of a histogram within reach of `window`.
+    pub(super) fn shown(&self, window: Window) -> Shown {
+        if let Self::Buckets(forms) = self { forms.shown(window) } else { Shown::Nothing }
+    }
+
+    /// Native histograms in `window`, where numbers are read.
+    fn not_read(&self, window: Window) -> usize {
+        let is_seen = |one: &&Histograms| counter::is_seen(one.counts(), window);
+        match self {
+            Self::Buckets(_) => 0,
+            Self::Unbound { .. } | Self::Ratio { .. } | Self::Rate { .. } | Self::Mean { .. } | Self::Worst { .. } => {
+                self.answers().iter().map(|answer| answer.native.iter().filter(is_seen).count()).sum()
+            }
         }
     }
 
     /// Whether the answers are series as they are stored, not results of functions.
     pub(super) fn is_raw(&self) -> bool {
-        matches!(self, Self::Ratio { .. } | Self::Buckets { .. } | Self::Rate { .. })
+        matches!(self, Self::Ratio { .. } | Self::Buckets(_) | Self::Rate { .. })
     }
 
     /// What must be asked besides, now that the samples are known.
@@ -126,7 +159,7 @@ impl<'a> Cohort<'a> {
             Self::Ratio { bad, total, existence } => {
                 [bad.questions(), total.questions(), existence.question().into_iter().collect()].concat()
             }
-            Self::Buckets { counters, .. } => counters.questions(),
+            Self::Buckets(forms) => [forms.classic.questions(), forms.native.questions()].concat(),
             // What a counter had before its first sample says nothing of its rate.
             Self::Unbound { .. } | Self::Rate { .. } | Self::Mean { .. } | Self::Worst { .. } => Vec::new(),
         }
@@ -140,28 +173,39 @@ impl<'a> Cohort<'a> {
                 total.learn(answers);
                 existence.answer = answers.get(existence.question().as_ref());
             }
-            Self::Buckets { counters, .. } => counters.learn(answers),
+            Self::Buckets(forms) => {
+                forms.classic.learn(answers);
+                forms.native.learn(answers);
+            }
             Self::Unbound { .. } | Self::Rate { .. } | Self::Mean { .. } | Self::Worst { .. } => {}
         }
     }
 
     /// What the cohort showed in `window`, in which a healthy series has
-    /// `expected` raw samples.
-    pub(super) fn read(&self, window: Window, expected: u32, instance: &[String]) -> Reading<'_> {
-        let excess = || self.counters().into_iter().find_map(|counters| counters.excess(window));
+    /// `expected` raw samples, and of a histogram in which form; `None` where there
+    /// is none that both cohorts have.
+    pub(super) fn read(&self, window: Window, expected: u32, instance: &[String], form: Option<Form>) -> Reading<'_> {
+        let read = self.counters(form);
+        let excess = || read.iter().find_map(|counters| counters.excess(window));
         let mut reading = Reading::nothing(if self.counts() { expected } else { 1 });
         match self {
             Self::Unbound { .. } => {}
             _ if let Some(message) = excess() => reading.refuse(message),
             Self::Ratio { bad, total, existence } => reading.ratio(bad, total, existence, window),
-            Self::Buckets { counters, histograms } => reading.histograms(counters, histograms, window),
+            Self::Buckets(forms) => match form {
+                Some(Form::Classic) => reading.histograms(&forms.classic, &forms.assembled, window),
+                Some(Form::Native) => reading.native(&forms.native, forms.histograms(), window),
+                None => drop(reading.notices.insert(Notice::NativeAndClassic)),
+            },
             Self::Rate { counters, per_second, instance } => reading.rate(counters, *per_second, instance, window),
             Self::Mean { answer, instance } => reading.mean(answer, instance, window),
             Self::Worst { answer, extreme } => reading.worst(answer, *extreme, window),
         }
         if self.is_raw() {
-            reading.thin(&self.presence(window, instance));
+            reading.thin(&presence(&read, window, instance));
         }
+        let not_read = Some(self.not_read(window)).filter(|series| *series > 0);
+        reading.notices.extend(not_read.map(|series| Notice::Remark { message: sources::not_read(series) }));
         for message in self.answers().iter().filter_map(|answer| answer.partial.as_deref()) {
             reading.observed.seen = 0;
             reading.faults.insert(past::partial(message));
@@ -169,25 +213,12 @@ impl<'a> Cohort<'a> {
         reading
     }
 
-    /// Whether each instance with a sample in `window`, or in the five minutes before,
-    /// has one in it. One that vanishes is missing for so long; then it is taken for
-    /// gone, because fleets shrink too.
-    fn presence(&self, window: Window, instance: &[String]) -> Vec<bool> {
-        let reach = counter::padded(window);
-        let mut present = BTreeMap::new();
-        for series in self.answers().into_iter().flat_map(|answer| &answer.series) {
-            if counter::is_seen(series, reach) {
-                let here = present.entry(gauge::instance(series.labels(), instance)).or_insert(false);
-                *here |= counter::is_seen(series, window);
-            }
-        }
-        present.into_values().collect()
-    }
-
-    fn counters(&self) -> Vec<&Counters<'a>> {
+    /// What is counted, of a histogram in `form`.
+    fn counters(&self, form: Option<Form>) -> Vec<&Counters<'a>> {
         match self {
             Self::Ratio { bad, total, .. } => vec![bad, total],
-            Self::Buckets { counters, .. } | Self::Rate { counters, .. } => vec![counters],
+            Self::Buckets(forms) => form.map(|form| forms.counters(form)).into_iter().collect(),
+            Self::Rate { counters, .. } => vec![counters],
             Self::Unbound { .. } | Self::Mean { .. } | Self::Worst { .. } => Vec::new(),
         }
     }
@@ -195,6 +226,21 @@ impl<'a> Cohort<'a> {
     fn counts(&self) -> bool {
         matches!(self, Self::Unbound { counts: true }) || self.is_raw()
     }
+}
+
+/// Whether each instance with a sample in `window`, or in the five minutes before,
+/// has one in it. One that vanishes is missing for so long; then it is taken for
+/// gone, because fleets shrink too.
+fn presence(read: &[&Counters<'_>], window: Window, instance: &[String]) -> Vec<bool> {
+    let reach = counter::padded(window);
+    let mut present = BTreeMap::new();
+    for series in read.iter().flat_map(|counters| counters.series()) {
+        if counter::is_seen(series, reach) {
+            let here = present.entry(gauge::instance(series.labels(), instance)).or_insert(false);
+            *here |= counter::is_seen(series, window);
+        }
+    }
+    present.into_values().collect()
 }
 
 impl Existence<'_> {
@@ -217,6 +263,7 @@ impl<'a> Reading<'a> {
         Self {
             observed: Observed::nothing(expected),
             cumulative: Cumulative::default(),
+            spread: None,
             faults: BTreeSet::new(),
             notices: BTreeSet::new(),
             gaps: BTreeSet::new(),
@@ -234,15 +281,19 @@ impl<'a> Reading<'a> {
     fn tally(&mut self, counters: &Counters<'_>, series: &'a Series, window: Window) -> Tally {
         let (tally, fault) = counters.tally(series, window);
         self.faults.extend(fault);
-        self.gaps.extend(tally.gap.then_some(series.labels()));
-        self.starts.extend(tally.start.then_some(series.labels()));
+        self.note(&tally, series.labels());
         tally
+    }
+
+    fn note(&mut self, tally: &Tally, series: &'a Labels) {
+        self.gaps.extend(tally.gap.then_some(series));
+        self.starts.extend(tally.start.then_some(series));
     }
 
     fn ratio(&mut self, bad: &Counters<'a>, total: &Counters<'a>, existence: &Existence<'_>, window: Window) {
         let mut count = |counters: &Counters<'a>| {
             let mut sum = Total::default();
-            for series in &counters.answer().series {
+            for series in counters.series() {
                 sum.add(&self.tally(counters, series, window));
             }
             sum
@@ -279,9 +330,24 @@ impl<'a> Reading<'a> {
         self.look(&sum);
     }
 
+    fn native(&mut self, counters: &Counters<'_>, histograms: &'a [Histograms], window: Window) {
+        let (mut sum, mut all) = (Total::default(), None);
+        for one in histograms {
+            let (tally, spread, fault) = counters.tally_native(one, window);
+            self.faults.extend(fault);
+            self.note(&tally, one.counts().labels());
+            sum.look(&tally);
+            if let Some(spread) = spread {
+                all.get_or_insert_with(Spread::default).add(&spread);
+            }
+        }
+        self.spread = all;
+        self.look(&sum);
+    }
+
     /// Takes the counts by bucket, now that both cohorts are on the same bounds.
-    pub(super) fn set_buckets(&mut self, cumulative: &Cumulative) {
-        if let Some(buckets) = cumulative.buckets() {
+    pub(super) fn set_buckets(&mut self, buckets: Option<Buckets>) {
+        if let Some(buckets) = buckets {
             self.observed.measure = Measure::Buckets(buckets);
         }
     }
@@ -290,7 +356,7 @@ impl<'a> Reading<'a> {
         let mut sum = Total::default();
         let mut rates = Vec::new();
         let seconds = if per_second { 1.0 } else { window.length().as_secs_f64() };
-        for series in &counters.answer().series {
+        for series in counters.series() {
             let tally = self.tally(counters, series, window);
             sum.look(&tally);
             rates.extend(tally.rate().map(|rate| (series.labels(), rate * seconds)));

@@ -14,9 +14,11 @@ use crate::series::Window;
 use crate::series::counter;
 use crate::series::gauge;
 use crate::series::histogram;
-use crate::sources::Answer;
+use crate::series::spread;
 use crate::sources::gather::cohort::Cohort;
 use crate::sources::gather::cohort::Reading;
+use crate::sources::gather::forms;
+use crate::sources::gather::forms::Shown;
 use crate::sources::gather::past::shortened;
 use crate::sources::gather::plan::Plan;
 use crate::sources::gather::question::Answers;
@@ -65,8 +67,11 @@ impl<'a> Material<'a> {
 
     /// The evidence of `window`, in which a healthy series has `expected` raw samples.
     pub(super) fn evidence(&self, window: Window, expected: u32) -> CheckEvidence {
-        let mut canary = self.canary.read(window, expected, self.plan.instance);
-        let mut baseline = self.baseline.as_ref().map(|cohort| cohort.read(window, expected, self.plan.instance));
+        let shown = self.baseline.as_ref().map_or(Shown::Nothing, |cohort| cohort.shown(window));
+        let form = forms::common(self.canary.shown(window), shown);
+        let instance = self.plan.instance;
+        let mut canary = self.canary.read(window, expected, instance, form);
+        let mut baseline = self.baseline.as_ref().map(|cohort| cohort.read(window, expected, instance, form));
         let mut notices: BTreeSet<Notice> = self.remarks.iter().take(MAX_REMARKS).cloned().collect();
         if align(&mut canary, baseline.as_mut()) {
             notices.insert(Notice::BoundsDiffer);
@@ -102,13 +107,20 @@ fn count(series: &BTreeSet<&Labels>) -> Option<u32> {
 }
 
 /// Puts the histograms of both cohorts on the same bounds; whether any differed.
-fn align(canary: &mut Reading<'_>, baseline: Option<&mut Reading<'_>>) -> bool {
-    let mine = std::mem::take(&mut canary.cumulative);
-    let others = baseline.as_ref().map_or_else(Default::default, |reading| reading.cumulative.clone());
-    let (mine, others, differ) = histogram::align(mine, others);
-    canary.set_buckets(&mine);
+fn align(canary: &mut Reading<'_>, mut baseline: Option<&mut Reading<'_>>) -> bool {
+    let mine = (std::mem::take(&mut canary.cumulative), canary.spread.take());
+    let others = baseline.as_mut().map(|one| (std::mem::take(&mut one.cumulative), one.spread.take()));
+    let others = others.unwrap_or_default();
+    // Of one form, or of one cohort alone.
+    let (mine, others, differ) = if mine.1.is_some() || others.1.is_some() {
+        spread::align(mine.1.as_ref(), others.1.as_ref())
+    } else {
+        let (mine, others, differ) = histogram::align(mine.0, others.0);
+        (mine.buckets(), others.buckets(), differ)
+    };
+    canary.set_buckets(mine);
     if let Some(reading) = baseline {
-        reading.set_buckets(&others);
+        reading.set_buckets(others);
     }
     differ
 }
@@ -122,15 +134,14 @@ fn overlap<'a>(canary: &Cohort<'a>, baseline: &Cohort<'a>, instance: &[String]) 
     let is_one = |series: &Series| {
         canary.is_raw() || series.labels().get("__name__").is_some() || gauge::is_named(series.labels(), instance)
     };
-    let pairs = canary.answers().into_iter().zip(baseline.answers());
-    let mut shared: Vec<&Series> = pairs.flat_map(|(mine, others)| in_both(mine, others)).collect();
+    let pairs = canary.series().into_iter().zip(baseline.series());
+    let mut shared: Vec<&Series> = pairs.flat_map(|(mine, others)| in_both(mine, &others)).collect();
     shared.retain(|series| is_one(series));
     shared.sort_by(|a, b| a.labels().cmp(b.labels()));
     shared
 }
 
-fn in_both<'a>(mine: &'a Answer, others: &'a Answer) -> impl Iterator<Item = &'a Series> {
-    let is_other =
-        |series: &&Series| others.series.binary_search_by(|other| other.labels().cmp(series.labels())).is_ok();
-    mine.series.iter().filter(is_other)
+fn in_both<'a>(mine: Vec<&'a Series>, others: &[&Series]) -> Vec<&'a Series> {
+    let is_other = |series: &&Series| others.binary_search_by(|other| other.labels().cmp(series.labels())).is_ok();
+    mine.into_iter().filter(is_other).collect()
 }

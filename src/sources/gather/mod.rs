@@ -4,6 +4,7 @@
 //! plan      what each check asks of each cohort
 //! question  each question once, a few at a time
 //! counters  raw samples, and births among them; past: the hour before
+//! forms     histograms, classic or native
 //! cohort    one cohort in one window; fold: both cohorts become evidence
 //! survey    how often the source scrapes
 //! ```
@@ -15,6 +16,7 @@
 mod cohort;
 mod counters;
 mod fold;
+mod forms;
 mod past;
 mod plan;
 mod question;

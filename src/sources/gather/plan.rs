@@ -43,8 +43,8 @@ pub(super) enum Asked {
     Unbound { counts: bool },
     /// Two counters, and the bad one with its labels merely present.
     Ratio { bad: Counter, total: Counter, relaxed: String },
-    /// The bucket counters of a histogram.
-    Buckets { counter: Counter },
+    /// The bucket counters of a histogram, and the same as native histograms.
+    Buckets { classic: Counter, native: Counter },
     /// A counter's increments by instance.
     Rate { counter: Counter, per_second: bool },
     /// An expression, averaged over instances.
@@ -108,7 +108,9 @@ impl Asked {
             CheckKind::Ratio { bad, total, .. } => {
                 Self::Ratio { bad: Counter::of(bad, cohort), total: Counter::of(total, cohort), relaxed: bad.relaxed() }
             }
-            CheckKind::Histogram { metric, .. } => Self::Buckets { counter: Counter::buckets(metric, cohort) },
+            CheckKind::Histogram { metric, .. } => {
+                Self::Buckets { classic: Counter::buckets(metric, cohort), native: Counter::of(metric, cohort) }
+            }
             CheckKind::Gauge { query: GaugeQuery::Increments { selector, per_second }, .. } => {
                 Self::Rate { counter: Counter::of(selector, cohort), per_second: *per_second }
             }
@@ -128,21 +130,26 @@ impl Asked {
     fn questions(&self, run: &[Window]) -> Vec<Question> {
         match self {
             Self::Unbound { .. } => Vec::new(),
-            Self::Ratio { bad, total, .. } => [bad, total].iter().filter_map(|counter| counter.question(run)).collect(),
-            Self::Buckets { counter } | Self::Rate { counter, .. } => counter.question(run).into_iter().collect(),
+            Self::Ratio { bad: one, total: other, .. } | Self::Buckets { classic: one, native: other } => {
+                [one, other].iter().filter_map(|counter| counter.question(run)).collect()
+            }
+            Self::Rate { counter, .. } => counter.question(run).into_iter().collect(),
             Self::Mean { expr } | Self::Worst { expr, .. } => at_ends(expr, run).into_iter().collect(),
         }
     }
 }
 
-/// A plain selector of what a check asks, for `cohort`; of an expression the first.
-pub(super) fn selector(kind: &CheckKind, cohort: &BoundMatchers) -> Option<String> {
+/// Plain selectors of what a check asks, for `cohort`, of which each may be the one
+/// that has series; of an expression the first.
+pub(super) fn selectors(kind: &CheckKind, cohort: &BoundMatchers) -> Vec<String> {
     match kind {
-        CheckKind::Ratio { total, .. } => Some(total.bind(cohort)),
-        CheckKind::Histogram { metric, .. } => Some(Counter::buckets(metric, cohort).selector),
-        CheckKind::Gauge { query: GaugeQuery::Increments { selector, .. }, .. } => Some(selector.bind(cohort)),
+        CheckKind::Ratio { total, .. } => vec![total.bind(cohort)],
+        CheckKind::Histogram { metric, .. } => {
+            vec![Counter::buckets(metric, cohort).selector, metric.bind(cohort)]
+        }
+        CheckKind::Gauge { query: GaugeQuery::Increments { selector, .. }, .. } => vec![selector.bind(cohort)],
         CheckKind::Gauge { query: GaugeQuery::Expr(query), .. } | CheckKind::Threshold { query, .. } => {
-            query.selectors().first().map(|selector| selector.bind(cohort))
+            query.selectors().first().map(|selector| selector.bind(cohort)).into_iter().collect()
         }
     }
 }

@@ -42,7 +42,7 @@ impl Question {
 pub(super) struct Answers(BTreeMap<Question, Answer>);
 
 /// The answer to no question.
-static NOTHING: Answer = Answer { series: Vec::new(), partial: None, remarks: Vec::new() };
+static NOTHING: Answer = Answer { series: Vec::new(), native: Vec::new(), partial: None, remarks: Vec::new() };
 
 impl Answers {
     /// Puts every question once, a few at a time. The first that fails, in the
@@ -71,9 +71,15 @@ impl Answers {
 /// `answer` with its series by labels, whatever order they came in; of two with
 /// the same labels one, always the same.
 fn ordered(mut answer: Answer) -> Answer {
-    answer.series.sort_by(|a, b| a.labels().cmp(b.labels()).then_with(|| compare_samples(a, b)));
+    answer.series.sort_by(compare);
     answer.series.dedup_by(|later, first| later.labels() == first.labels());
+    answer.native.sort_by(|a, b| compare(a.counts(), b.counts()));
+    answer.native.dedup_by(|later, first| later.counts().labels() == first.counts().labels());
     answer
+}
+
+fn compare(a: &Series, b: &Series) -> Ordering {
+    a.labels().cmp(b.labels()).then_with(|| compare_samples(a, b))
 }
 
 fn compare_samples(a: &Series, b: &Series) -> Ordering {

@@ -6,10 +6,11 @@ use crate::rules::query::Bindings;
 use crate::series::Timestamp;
 use crate::series::Window;
 use crate::series::counter;
+use crate::series::native::Histograms;
 use crate::sources::Answer;
 use crate::sources::Error;
 use crate::sources::Source;
-use crate::sources::gather::plan::selector;
+use crate::sources::gather::plan::selectors;
 use crate::sources::gather::question::Answers;
 use crate::sources::gather::question::Question;
 use std::time::Duration;
@@ -38,7 +39,7 @@ pub async fn survey(
         .checks
         .iter()
         .filter(|check| check.probe.is_none())
-        .map(|check| selectors(check, rules, bindings))
+        .map(|check| candidates(check, rules, bindings))
         .filter(|found| !found.is_empty());
     let mut open: Vec<Vec<String>> = selectors.take(MAX_CHECKS).collect();
     let mut longest = None;
@@ -57,10 +58,10 @@ pub async fn survey(
 }
 
 /// The selectors of a check on raw samples: of the baseline, then of the canary.
-fn selectors(check: &Check, rules: &RuleFile, bindings: &Bindings<'_>) -> Vec<String> {
+fn candidates(check: &Check, rules: &RuleFile, bindings: &Bindings<'_>) -> Vec<String> {
     let cohorts = check.cohorts.as_ref().unwrap_or(&rules.cohorts);
     let cohorts = [cohorts.baseline.as_ref(), Some(&cohorts.canary)].into_iter().flatten();
-    cohorts.filter_map(|matchers| selector(&check.kind, &matchers.bind(bindings)?)).collect()
+    cohorts.filter_map(|matchers| matchers.bind(bindings)).flat_map(|bound| selectors(&check.kind, &bound)).collect()
 }
 
 fn ask_first(selectors: Vec<String>, start: Timestamp) -> Option<(Question, Vec<String>)> {
@@ -71,7 +72,8 @@ fn ask_first(selectors: Vec<String>, start: Timestamp) -> Option<(Question, Vec<
 
 /// The median distance of consecutive samples, to a tenth of a second.
 fn spacing(answer: &Answer) -> Option<Duration> {
-    let pairs = answer.series.iter().flat_map(|series| series.samples().windows(2));
+    let all = answer.series.iter().chain(answer.native.iter().map(Histograms::counts));
+    let pairs = all.flat_map(|series| series.samples().windows(2));
     let mut distances: Vec<Duration> = pairs.map(|pair| pair[1].at.since(pair[0].at)).collect();
     let middle = distances.len() / 2;
     if distances.is_empty() {

@@ -125,5 +125,6 @@ fn answer(mut series: Vec<Series>, troubles: impl IntoIterator<Item = Vec<Troubl
             to.push(text);
         }
     }
-    Answer { series, partial: (!lacks.is_empty()).then(|| lacks.join("; ")), remarks }
+    let partial = (!lacks.is_empty()).then(|| lacks.join("; "));
+    Answer { series, native: Vec::new(), partial, remarks }
 }

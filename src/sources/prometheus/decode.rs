@@ -10,8 +10,10 @@
 
 use crate::series::Labels;
 use crate::series::Sample;
+use crate::series::native;
 use crate::sources::Excess;
 use crate::sources::error::shortened;
+use crate::sources::not_read;
 use crate::sources::prometheus::matrix::Budget;
 use crate::sources::prometheus::matrix::Limits;
 use crate::sources::prometheus::matrix::Matrix;
@@ -37,6 +39,8 @@ const REMARK_CHARS: usize = 255;
 pub(super) struct Decoded {
     /// Samples by labels, in the order and with the values that came.
     pub(super) series: BTreeMap<Labels, Vec<Sample>>,
+    /// Native histograms by labels, likewise.
+    pub(super) native: BTreeMap<Labels, Vec<native::Sample>>,
     /// The source's words on missing data.
     pub(super) partial: Option<String>,
     /// Its words on the query.
@@ -44,7 +48,15 @@ pub(super) struct Decoded {
 }
 
 impl Decoded {
-    /// Adds what a later part of the same question answered.
+    /// Drops native histograms, and says so.
+    pub(super) fn leave_native_out(&mut self) {
+        if !self.native.is_empty() {
+            remark(&mut self.remarks, &not_read(self.native.len()));
+            self.native.clear();
+        }
+    }
+
+    /// Adds what a later part of the same question answered, without native histograms.
     pub(super) fn append(&mut self, later: Self) {
         for (labels, samples) in later.series {
             self.series.entry(labels).or_default().extend(samples);
@@ -83,14 +95,7 @@ pub(super) fn decode(body: &[u8], limits: Limits) -> Result<Decoded, Unread> {
     let Some(matrix) = envelope.data else {
         return Err(Unread::Malformed(serde_json::Error::custom("a success without `data`")));
     };
-    let mut decoded = Decoded { series: matrix.series, ..envelope.said };
-    if matrix.histograms > 0 {
-        remark(
-            &mut decoded.remarks,
-            &format!("{} series have native histograms, which were not read", matrix.histograms),
-        );
-    }
-    Ok(decoded)
+    Ok(Decoded { series: matrix.series, native: matrix.native, ..envelope.said })
 }
 
 /// The message in the body of a refusal, where it is Prometheus' own.
@@ -349,11 +354,5 @@ mod tests {
         assert_eq!(decoded.remarks[0].chars().count(), 256);
         let many = (0..100).map(|i| format!(r#""{i}""#)).collect::<Vec<_>>().join(",");
         assert_eq!(read(&body("", &format!(r#","infos":[{many}]"#))).unwrap().remarks.len(), 16);
-    }
-
-    #[test]
-    fn native_histograms_are_left_out_aloud() {
-        let decoded = read(&body(r#"{"metric":{},"histograms":[[1,{"count":"1"}]]}"#, "")).unwrap();
-        assert_eq!(decoded.remarks, ["1 series have native histograms, which were not read"]);
     }
 }

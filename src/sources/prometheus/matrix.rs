@@ -9,8 +9,10 @@
 use crate::series::Labels;
 use crate::series::Sample;
 use crate::series::Timestamp;
+use crate::series::native;
 use crate::sources::Excess;
 use crate::sources::error::shortened;
+use crate::sources::prometheus::native::HistogramsSeed;
 use serde::Deserialize;
 use serde::Deserializer;
 use serde::de::DeserializeSeed;
@@ -44,8 +46,8 @@ pub(super) struct Limits {
 pub(super) struct Matrix {
     /// Samples by labels, in the order that came.
     pub(super) series: BTreeMap<Labels, Vec<Sample>>,
-    /// How many series had native histograms.
-    pub(super) histograms: usize,
+    /// Native histograms by labels, in the order that came; of a series that has any.
+    pub(super) native: BTreeMap<Labels, Vec<native::Sample>>,
 }
 
 /// What was read so far, against the limits.
@@ -71,6 +73,11 @@ impl Budget {
     fn count<E: serde::de::Error>(&self, what: &Cell<usize>, limit: usize, excess: Excess) -> Result<(), E> {
         what.set(what.get() + 1);
         if what.get() > limit { Err(self.exceed(excess)) } else { Ok(()) }
+    }
+
+    /// Counts one more sample, or stops the reading.
+    pub(super) fn count_sample<E: serde::de::Error>(&self) -> Result<(), E> {
+        self.count(&self.samples, self.limits.samples, Excess::Samples(self.limits.samples))
     }
 
     fn exceed<E: serde::de::Error>(&self, excess: Excess) -> E {
@@ -149,11 +156,13 @@ impl<'de> Visitor<'de> for ResultSeed<'_> {
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Matrix, A::Error> {
         let mut matrix = Matrix::default();
         while let Some(one) = seq.next_element_seed(SeriesSeed(self.0))? {
-            matrix.histograms += usize::from(one.has_histograms);
             if matrix.series.contains_key(&one.labels) {
                 let labels = shortened(&one.labels.to_string(), 200);
                 // Summed, it would count twice.
                 return Err(A::Error::custom(format!("two series with the labels {labels}")));
+            }
+            if !one.histograms.is_empty() {
+                matrix.native.insert(one.labels.clone(), one.histograms);
             }
             matrix.series.insert(one.labels, one.samples);
         }
@@ -165,7 +174,7 @@ impl<'de> Visitor<'de> for ResultSeed<'_> {
 struct OneSeries {
     labels: Labels,
     samples: Vec<Sample>,
-    has_histograms: bool,
+    histograms: Vec<native::Sample>,
 }
 
 #[derive(Deserialize)]
@@ -198,16 +207,16 @@ impl<'de> Visitor<'de> for SeriesSeed<'_> {
         let Self(budget) = self;
         budget.count(&budget.series, budget.limits.series, Excess::Series(budget.limits.series))?;
         let mut series = OneSeries::default();
-        let (mut named, mut valued) = (false, false);
+        let (mut named, mut valued, mut native) = (false, false, false);
         while let Some(key) = map.next_key::<SeriesKey>()? {
             match key {
                 SeriesKey::Metric if named => return Err(A::Error::duplicate_field("metric")),
                 SeriesKey::Values if valued => return Err(A::Error::duplicate_field("values")),
+                SeriesKey::Histograms if native => return Err(A::Error::duplicate_field("histograms")),
                 SeriesKey::Metric => (named, series.labels) = (true, map.next_value_seed(LabelsSeed(budget))?),
                 SeriesKey::Values => (valued, series.samples) = (true, map.next_value_seed(SamplesSeed(budget))?),
                 SeriesKey::Histograms => {
-                    series.has_histograms = true;
-                    map.next_value::<IgnoredAny>()?;
+                    (native, series.histograms) = (true, map.next_value_seed(HistogramsSeed(budget))?);
                 }
                 SeriesKey::Other => drop(map.next_value::<IgnoredAny>()?),
             }
@@ -215,7 +224,7 @@ impl<'de> Visitor<'de> for SeriesSeed<'_> {
         if !named {
             return Err(A::Error::missing_field("metric"));
         }
-        if !valued && !series.has_histograms {
+        if !valued && !native {
             return Err(A::Error::missing_field("values"));
         }
         Ok(series)
@@ -276,7 +285,7 @@ impl<'de> Visitor<'de> for SamplesSeed<'_> {
         let Self(budget) = self;
         let mut samples = Vec::new();
         while let Some((Seconds(at), Number(value))) = seq.next_element::<(Seconds, Number)>()? {
-            budget.count(&budget.samples, budget.limits.samples, Excess::Samples(budget.limits.samples))?;
+            budget.count_sample()?;
             samples.push(Sample { at, value });
         }
         Ok(samples)
@@ -284,7 +293,7 @@ impl<'de> Visitor<'de> for SamplesSeed<'_> {
 }
 
 /// A JSON number of seconds, whole or with milliseconds.
-struct Seconds(Timestamp);
+pub(super) struct Seconds(pub(super) Timestamp);
 
 impl<'de> Deserialize<'de> for Seconds {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -299,7 +308,7 @@ impl<'de> Deserialize<'de> for Seconds {
 }
 
 /// A value, always as a string: JSON has no `NaN` and no `+Inf`.
-struct Number(f64);
+pub(super) struct Number(pub(super) f64);
 
 impl<'de> Deserialize<'de> for Number {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

@@ -17,13 +17,15 @@
 //! The limits of one question: `timeout` for each try; `timeout × (retries + 1)`
 //! for all tries with the waits between them; `max_concurrent` questions at a
 //! time, where one that waits for its next try counts, so that a source in need
-//! is asked less. Memory of one answer is at most `max_response_bytes`, 16 bytes
-//! for each of `max_samples` twice over while a list grows, and the labels.
+//! is asked less. Memory of one answer is at most `max_response_bytes`, 32 bytes
+//! for each of `max_samples` twice over while a list grows, and the labels. Each
+//! bucket of a native histogram is a sample to that limit.
 
 mod ask;
 mod decode;
 mod grid;
 mod matrix;
+mod native;
 mod retry;
 mod settings;
 
@@ -38,9 +40,9 @@ pub(super) use ask::Bounded;
 pub(super) use ask::off_the_reactor;
 pub(super) use grid::points;
 
-use crate::series::Sample;
 use crate::series::Series;
 use crate::series::Window;
+use crate::series::native::Histograms;
 use crate::sources::Answer;
 use crate::sources::Error;
 use crate::sources::Excess;
@@ -111,6 +113,9 @@ impl Prometheus {
         for samples in decoded.series.values_mut() {
             samples.retain(|sample| window.contains(sample.at));
         }
+        for samples in decoded.native.values_mut() {
+            samples.retain(|sample| window.contains(sample.at));
+        }
         Ok(answer(decoded))
     }
 
@@ -126,7 +131,8 @@ impl Prometheus {
                 ("nocache", "1".to_owned()),
             ];
             let left = self.settings.max_samples - taken;
-            let decoded = self.question("api/v1/query_range", expr, &form, left).await?;
+            let mut decoded = self.question("api/v1/query_range", expr, &form, left).await?;
+            decoded.leave_native_out();
             for samples in decoded.series.values() {
                 taken += samples.len();
                 if let Some(stray) = samples.iter().find(|sample| !part.has(sample.at)) {
@@ -320,9 +326,11 @@ fn read_file(path: &Path) -> io::Result<Vec<u8>> {
 
 /// The series that have anything in them, by labels.
 fn answer(decoded: Decoded) -> Answer {
-    let present = decoded.series.into_iter().filter(|(_, samples): &(_, Vec<Sample>)| !samples.is_empty());
+    let present = decoded.series.into_iter().filter(|(_, samples)| !samples.is_empty());
+    let native = decoded.native.into_iter().filter(|(_, samples)| !samples.is_empty());
     Answer {
         series: present.map(|(labels, samples)| Series::new(labels, samples)).collect(),
+        native: native.map(|(labels, samples)| Histograms::new(labels, samples)).collect(),
         partial: decoded.partial,
         remarks: decoded.remarks,
     }

@@ -21,7 +21,7 @@ const MAX_CONCURRENT: usize = 20;
 const MAX_RETRIES: u32 = 10;
 /// Bodies are held in memory, `max_concurrent` of them at once.
 const MAX_RESPONSE_BYTES: usize = 1 << 30;
-/// At 16 bytes a sample 1.6 GB; beyond lies a mistake.
+/// At 16 bytes a sample 1.6 GB, twice that of native buckets; beyond lies a mistake.
 const MAX_SAMPLES: usize = 100_000_000;
 /// Each series is a map of labels, about 1 kB.
 const MAX_SERIES: usize = 1_000_000;
@@ -58,7 +58,7 @@ pub struct Settings {
     /// Series of one answer.
     #[serde(default = "defaults::max_series")]
     pub max_series: usize,
-    /// Samples of one answer, over all its series.
+    /// Samples of one answer, over all its series; each bucket of a native histogram is one.
     #[serde(default = "defaults::max_samples")]
     pub max_samples: usize,
     /// Queries at a time.

@@ -87,6 +87,7 @@ fn notice() -> impl Strategy<Value = Notice> {
         any::<u32>().prop_map(|series| Notice::StartsAtFirstSample { series }),
         any::<u32>().prop_map(|series| Notice::GapNotBridged { series }),
         Just(Notice::BoundsDiffer),
+        Just(Notice::NativeAndClassic),
         Just(Notice::BadAboveTotal),
         Just(Notice::NoInstanceLabel),
         text().prop_map(|message| Notice::Remark { message }),

@@ -11,6 +11,10 @@ use wavegate::series::Sample;
 use wavegate::series::Series;
 use wavegate::series::Timestamp;
 use wavegate::series::Window;
+use wavegate::series::native;
+use wavegate::series::native::Bucket;
+use wavegate::series::native::Histogram;
+use wavegate::series::native::Histograms;
 use wavegate::sources::Answer;
 use wavegate::sources::Asked;
 use wavegate::sources::Error;
@@ -25,6 +29,7 @@ const LOOKBACK: Duration = Duration::from_mins(5);
 #[derive(Debug, Default)]
 pub(crate) struct Memory {
     pub(crate) series: Vec<(Labels, Vec<Sample>)>,
+    pub(crate) native: Vec<(Labels, Vec<native::Sample>)>,
     pub(crate) partial: Option<String>,
     pub(crate) remarks: Vec<String>,
     /// Answers come in the opposite order.
@@ -55,16 +60,33 @@ pub(crate) fn scrapes(first: i64, last: i64, by: f64) -> Vec<(i64, f64)> {
 impl Memory {
     /// Adds `name{label=value,…}` with its samples by second.
     pub(crate) fn add(&mut self, series: &str, samples: Vec<(i64, f64)>) {
-        let (name, rest) = series.split_once('{').unwrap();
-        let pairs = rest.trim_end_matches('}').split(',').map(|pair| pair.split_once('=').unwrap());
-        let labels = pairs.chain([("__name__", name)]).map(|(label, value)| (label.to_owned(), value.to_owned()));
         let samples = samples.into_iter().map(|(second, value)| Sample { at: at(second), value }).collect();
-        self.series.push((labels.collect(), samples));
+        self.series.push((labels(series), samples));
+    }
+
+    /// As [`Memory::add`], of native histograms whose buckets are `(k, k + 1]` times `width`.
+    pub(crate) fn add_native(&mut self, series: &str, width: f64, samples: Vec<(i64, [f64; 3])>) {
+        let bucket = |(left, events): (f64, f64)| Bucket {
+            left: left * width,
+            right: (left + 1.0) * width,
+            is_closed: false,
+            events,
+        };
+        let sample = |(second, events): (i64, [f64; 3])| {
+            let buckets: Vec<Bucket> = [0.0, 1.0, 2.0].into_iter().zip(events).map(bucket).collect();
+            native::Sample { at: at(second), histogram: Histogram::new(events.iter().sum(), &buckets).unwrap() }
+        };
+        self.native.push((labels(series), samples.into_iter().map(sample).collect()));
     }
 
     /// Forgets what series with `label` = `value` have after `second`.
     pub(crate) fn remove(&mut self, label: &str, value: &str, second: i64) {
         for (labels, samples) in &mut self.series {
+            if labels.get(label) == Some(value) {
+                samples.retain(|sample| sample.at <= at(second));
+            }
+        }
+        for (labels, samples) in &mut self.native {
             if labels.get(label) == Some(value) {
                 samples.retain(|sample| sample.at <= at(second));
             }
@@ -77,19 +99,28 @@ impl Memory {
     }
 
     fn select(&self, selector: &VectorSelector, window: Window) -> Vec<(Labels, Vec<Sample>)> {
-        let matches = |labels: &Labels| {
-            let own = selector.name.iter().all(|name| labels.get("__name__") == Some(name));
-            own && selector.matchers.matchers.iter().all(|one| one.is_match(labels.get(&one.name).unwrap_or("")))
-        };
         let within = |samples: &[Sample]| samples.iter().copied().filter(|s| window.contains(s.at)).collect::<Vec<_>>();
-        let found = self.series.iter().filter(|(labels, _)| matches(labels));
+        let found = self.series.iter().filter(|(labels, _)| matches(selector, labels));
         found.map(|(labels, all)| (labels.clone(), within(all))).filter(|(_, samples)| !samples.is_empty()).collect()
+    }
+
+    fn select_native(&self, selector: &VectorSelector, window: Window) -> Vec<Histograms> {
+        let within = |samples: &[native::Sample]| samples.iter().filter(|s| window.contains(s.at)).cloned().collect();
+        let found = self.native.iter().filter(|(labels, _)| matches(selector, labels));
+        let found = found.map(|(labels, all)| (labels.clone(), within(all)));
+        let found = found.filter(|(_, samples): &(Labels, Vec<native::Sample>)| !samples.is_empty());
+        found.map(|(labels, samples)| Histograms::new(labels, samples)).collect()
     }
 
     #[expect(clippy::wildcard_enum_match_arm, reason = "a query that this cannot answer fails its test")]
     fn at(&self, expr: &Expr, at: Timestamp) -> Instant {
         let range = |expr: &Expr| match expr {
-            Expr::MatrixSelector(matrix) => self.select(&matrix.vs, Window { from: at - matrix.range, to: at }),
+            Expr::MatrixSelector(matrix) => {
+                let window = Window { from: at - matrix.range, to: at };
+                let native = self.select_native(&matrix.vs, window);
+                let native = native.iter().map(|one| (one.counts().labels().clone(), one.counts().samples().to_vec()));
+                self.select(&matrix.vs, window).into_iter().chain(native).collect::<Vec<_>>()
+            }
             _ => panic!("no range: {expr}"),
         };
         let last = |samples: &[Sample]| samples.last().map(|sample| sample.value);
@@ -133,8 +164,20 @@ impl Memory {
         if self.is_reversed {
             series.reverse();
         }
-        Ok(Answer { series, partial: self.partial.clone(), remarks: self.remarks.clone() })
+        Ok(Answer { series, native: Vec::new(), partial: self.partial.clone(), remarks: self.remarks.clone() })
     }
+}
+
+/// `name{label=value,…}` as labels.
+fn labels(series: &str) -> Labels {
+    let (name, rest) = series.split_once('{').unwrap();
+    let pairs = rest.trim_end_matches('}').split(',').map(|pair| pair.split_once('=').unwrap());
+    pairs.chain([("__name__", name)]).map(|(label, value)| (label.to_owned(), value.to_owned())).collect()
+}
+
+fn matches(selector: &VectorSelector, labels: &Labels) -> bool {
+    let own = selector.name.iter().all(|name| labels.get("__name__") == Some(name));
+    own && selector.matchers.matchers.iter().all(|one| one.is_match(labels.get(&one.name).unwrap_or("")))
 }
 
 fn length<T>(of: &[T]) -> f64 {
@@ -150,6 +193,12 @@ impl Source for Memory {
         let Expr::VectorSelector(parsed) = parse(selector).unwrap() else { panic!("no selector: {selector}") };
         let found = self.select(&parsed, window).into_iter().collect();
         let answer = self.answer(selector, &format!("in {window:?}"), found);
+        let mut native = self.select_native(&parsed, window);
+        native.sort_by(|a, b| a.counts().labels().cmp(b.counts().labels()));
+        if self.is_reversed {
+            native.reverse();
+        }
+        let answer = answer.map(|answer| Answer { native, ..answer });
         Box::pin(std::future::ready(answer))
     }
 

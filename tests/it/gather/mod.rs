@@ -4,6 +4,7 @@
 
 mod asking;
 mod memory;
+mod native;
 mod properties;
 mod real;
 

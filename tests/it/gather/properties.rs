@@ -51,7 +51,7 @@ fn samples() -> impl Strategy<Value = Vec<(i64, f64)>> {
 }
 
 fn source() -> impl Strategy<Value = Memory> {
-    prop::collection::vec(samples(), 14).prop_map(|mut samples| {
+    prop::collection::vec(samples(), 26).prop_map(|mut samples| {
         let mut source = Memory::default();
         let mut next = || samples.pop().unwrap();
         for wave in ["new", "old"] {
@@ -60,6 +60,13 @@ fn source() -> impl Strategy<Value = Memory> {
             }
             for (pod, le) in [("a", "1"), ("a", "1.0"), ("a", "+Inf"), ("b", "+Inf")] {
                 source.add(&format!("h_bucket{{wave_id={wave},pod={wave}-{pod},le={le}}}"), next());
+            }
+            // Of pods that have the classic form too, and of one that has not; in two resolutions.
+            for (pod, width) in [("a", 1.0), ("b", 2.0), ("c", 1.0)] {
+                let [fast, slow] = [next(), next()];
+                let samples = fast.into_iter().zip(slow.into_iter().chain([(0, 5.0)].into_iter().cycle()));
+                let samples = samples.map(|((second, fast), (_, slow))| (second, [fast, slow, fast.max(slow)]));
+                source.add_native(&format!("h{{wave_id={wave},pod={wave}-{pod}}}"), width, samples.collect());
             }
         }
         source

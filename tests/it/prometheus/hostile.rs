@@ -256,6 +256,49 @@ async fn values_off_the_grid_are_not_shifted_onto_it() {
     }
 }
 
+/// A series with a native histogram of one bucket at each of `seconds`.
+fn native(seconds: &[u32]) -> String {
+    let one = |at: &u32| format!(r#"[{at},{{"count":"{at}","sum":"1","buckets":[[0,"1","2","{at}"]]}}]"#);
+    let all: Vec<String> = seconds.iter().map(one).collect();
+    format!(r#"{{"metric":{{"a":"b"}},"histograms":[{}]}}"#, all.join(","))
+}
+
+#[tokio::test]
+async fn native_histograms_are_cut_to_the_window_too() {
+    let answer = outcome(matrix(&native(&[70, 60, 30]), "")).await.unwrap();
+    let [one] = &answer.native[..] else { panic!("{answer:?}") };
+    assert_eq!(one.counts().samples().iter().map(|sample| sample.at.as_millis()).collect::<Vec<_>>(), [30_000, 60_000]);
+    assert_eq!((answer.series.len(), answer.remarks.len()), (0, 0));
+    assert_eq!(outcome(matrix(&native(&[70]), "")).await.unwrap(), Answer::default());
+}
+
+#[tokio::test]
+async fn a_native_histogram_that_is_none_is_an_error_and_no_answer() {
+    let of = |histogram: &str| matrix(&format!(r#"{{"metric":{{}},"histograms":[[30,{histogram}]]}}"#), "");
+    for (histogram, said) in [
+        (r#"{"count":"5","buckets":[[0,"2","1","5"]]}"#, "bounds are not two numbers in order"),
+        (r#"{"count":"5","buckets":[[0,"1","3","2"],[0,"2","4","3"]]}"#, "overlap"),
+        (r#"{"count":"5","buckets":[[0,"1","2","6"]]}"#, "more events"),
+        (r#"{"count":"5","buckets":[[9,"1","2","5"]]}"#, "kind 9"),
+        (r#"{"buckets":[]}"#, "missing field `count`"),
+    ] {
+        says(&outcome(of(histogram)).await.unwrap_err(), "malformed", false, &[said]);
+    }
+    let server = TestServer::answering(vec![matrix(&native(&[10, 20, 30]), "")]).await;
+    let error = raw(Settings { max_samples: 5, ..settings(&server) }).await.unwrap_err();
+    assert!(matches!(error, Error::TooLarge { excess: Excess::Samples(5), .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn native_histograms_on_a_grid_are_left_out_aloud() {
+    let grid =
+        Grid { from: Timestamp::from_millis(0), to: Timestamp::from_millis(60_000), step: Duration::from_secs(30) };
+    let server = TestServer::answering(vec![matrix(&native(&[30, 60]), "")]).await;
+    let answer = Prometheus::new("main", settings(&server)).unwrap().grid("up", grid).await.unwrap();
+    assert_eq!((answer.series.len(), answer.native.len()), (0, 0));
+    assert_eq!(answer.remarks, ["1 series have native histograms, which were not read"]);
+}
+
 #[tokio::test]
 async fn limits_hold_over_all_parts_of_a_split_grid() {
     // 20 001 points are three queries; each brings the same point of its own part.

@@ -5,5 +5,6 @@ pub(crate) mod daemon;
 pub(crate) mod http;
 pub(crate) mod prometheus;
 pub(crate) mod random;
+pub(crate) mod remote_write;
 pub(crate) mod valve;
 pub(crate) mod waves;

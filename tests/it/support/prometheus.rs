@@ -77,6 +77,14 @@ impl PrometheusServer {
         Self::launched(folder, Vec::new())
     }
 
+    /// An empty server that takes what is pushed into it, native histograms too.
+    pub(crate) fn receiving() -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        fs::write(folder.path().join("prometheus.yml"), "{}").expect("a configuration");
+        let args = ["--web.enable-remote-write-receiver", "--enable-feature=native-histograms"];
+        Self::launched(folder, args.map(str::to_owned).to_vec())
+    }
+
     /// As [`PrometheusServer::backfilled`], with TLS and passwords as `web_config` says.
     pub(crate) fn guarded(openmetrics: &str, web_config: &serde_json::Value) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
