@@ -5,6 +5,7 @@ mod made_up;
 
 use criterion::BatchSize;
 use criterion::Criterion;
+use criterion::Throughput;
 use std::hint::black_box;
 use wavegate::engine;
 use wavegate::judge::Judgement;
@@ -30,23 +31,51 @@ const START: Timestamp = Timestamp::from_millis(1_795_348_800_000);
 
 fn main() {
     let mut criterion = Criterion::default().configure_from_args();
+    one_interval(&mut criterion);
     one_check(&mut criterion);
     ten_checks(&mut criterion);
     one_gate(&mut criterion);
     criterion.final_summary();
 }
 
+/// Every kind of check.
+const KINDS: [(&str, &str); 7] = [
+    ("ratio", "ratio: { bad: errors_total, total: requests_total }"),
+    ("histogram_20", "histogram: latency_seconds"),
+    ("quantile_20", "histogram: latency_seconds\n    quantile: p99"),
+    ("gauge", "gauge: cpu_usage"),
+    ("gauge_drift", "gauge: cpu_usage\n    drift: true"),
+    ("gauge_mann_whitney", "gauge: cpu_usage\n    test: mann_whitney"),
+    ("threshold", "threshold: restarts\n    max: 0"),
+];
+
+/// Intervals between two planned looks of a gate of fifteen hours, after an hour of it:
+/// each is taken into the state, and none is a look.
+fn one_interval(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("interval");
+    for (kind, check) in KINDS {
+        let schedule = "schedule: { interval: 15s, warmup: 2m, min_duration: 10m, deadline: 15h }";
+        let rules =
+            made_up::rules_of(&format!("version: 1\nname: one\n{schedule}\nchecks:\n  - name: it\n    {check}\n"));
+        let timing = Timing::new(&rules.schedule, START, None, None);
+        let evidence = made_up::evidence(&rules, &timing, 2 * HOUR);
+        let looks: Vec<u32> = (HOUR..2 * HOUR).filter(|index| timing.is_planned(*index)).collect();
+        let between = slot(looks[0])..slot(looks[1]) - 1;
+        let now = timing.window(2 * HOUR).to;
+        let (state, _) = judge(&rules, &State::new(&rules, timing), &evidence[..between.start], now);
+        group.throughput(Throughput::Elements(u64::try_from(between.len()).expect("some")));
+        group.bench_function(kind, |bench| {
+            bench.iter(|| judge(&rules, black_box(&state), &evidence[between.clone()], now));
+        });
+    }
+    group.finish();
+}
+
 /// One check at the end of an hour: with nothing new, after an interval that is only
 /// taken in, and after one that ends in a planned look.
 fn one_check(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("judge");
-    for (kind, check) in [
-        ("ratio", "ratio: { bad: errors_total, total: requests_total }"),
-        ("histogram_20", "histogram: latency_seconds"),
-        ("gauge", "gauge: cpu_usage"),
-        ("gauge_mann_whitney", "gauge: cpu_usage\n    test: mann_whitney"),
-        ("threshold", "threshold: restarts\n    max: 0"),
-    ] {
+    for (kind, check) in KINDS {
         let rules = made_up::rules_of(&format!("version: 1\nname: one\nchecks:\n  - name: it\n    {check}\n"));
         let hour = Hour::new(rules);
         let state = hour.state_after(HOUR - 1);
@@ -80,6 +109,7 @@ fn ten_checks(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("ten_checks");
     let state = hour.state_after(HOUR - 1);
     group.bench_function("planned_look", |bench| bench.iter(|| hour.judge(black_box(&state), HOUR - 1..HOUR)));
+    group.bench_function("opened", |bench| bench.iter(|| State::new(black_box(&hour.rules), hour.timing)));
     let new = hour.state_after(0);
     group.sample_size(20);
     group.bench_function("whole_hour", |bench| bench.iter(|| hour.judge(black_box(&new), 0..HOUR)));

@@ -59,10 +59,11 @@ fn check_evidence(kind: &CheckKind, chance: &mut Chance) -> CheckEvidence {
                 let total = (REQUESTS * load * share).round();
                 Measure::Counts { bad: (total * 0.002 * (1.0 + 0.3 * chance.bell())).round(), total }
             }
-            CheckKind::Histogram { .. } => buckets(REQUESTS * load * share, chance),
+            CheckKind::Histogram { .. } | CheckKind::Quantile { .. } => buckets(REQUESTS * load * share, chance),
             CheckKind::Gauge { .. } => Measure::Value(0.3 * load * (0.05 * chance.bell()).exp()),
             CheckKind::Threshold { .. } => Measure::Worst { value: 0.0, series: labels() },
         },
+        instances: Vec::new(),
         seen: 6,
         expected: 6,
         nan: 0,

@@ -14,6 +14,10 @@ use std::time::Duration;
 /// How far back "recent" reaches: the time after which Prometheus calls a series stale.
 const RECENT: Duration = Duration::from_mins(5);
 
+/// Intervals in a row that a canary may have events in with nobody beside it: whatever it
+/// does in them is compared with nothing.
+const ALONE_MAX: usize = 4;
+
 /// The arrivals of one cohort in one check.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Arrivals {
@@ -26,6 +30,9 @@ pub(crate) struct Arrivals {
     recent: VecDeque<(f64, f64)>,
     recent_full: usize,
 }
+
+#[cfg(test)]
+crate::judge::footprint::fields!(Arrivals: recent);
 
 impl Arrivals {
     /// Nothing yet, on a grid of `interval`.
@@ -89,18 +96,21 @@ impl Arrivals {
 }
 
 /// Since when each cohort has had no event. Services have quiet minutes, so an
-/// interval without events is not a loss; [`RECENT`] without any is.
+/// interval without events is not a loss; [`RECENT`] without any is, and so are a few in
+/// which the canary alone is busy.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Traffic {
     canary_idle: usize,
     baseline_idle: usize,
+    /// Intervals in a row that the canary alone had events in.
+    alone: usize,
     most: usize,
 }
 
 impl Traffic {
     /// Nothing yet, on a grid of `interval`.
     pub(crate) fn new(interval: Duration) -> Self {
-        Self { canary_idle: 0, baseline_idle: 0, most: recent_intervals(interval) }
+        Self { canary_idle: 0, baseline_idle: 0, alone: 0, most: recent_intervals(interval) }
     }
 
     /// Takes the events of one interval; true where both cohorts had some.
@@ -108,6 +118,7 @@ impl Traffic {
         let idle = |before: usize, events: f64| if events > 0.0 { 0 } else { before.saturating_add(1) };
         self.canary_idle = idle(self.canary_idle, canary);
         self.baseline_idle = idle(self.baseline_idle, baseline);
+        self.alone = if canary > 0.0 && baseline <= 0.0 { self.alone.saturating_add(1) } else { 0 };
         canary > 0.0 && baseline > 0.0
     }
 
@@ -115,7 +126,7 @@ impl Traffic {
     pub(crate) fn fault(&self) -> Option<Cause> {
         let cohort = if self.most <= self.canary_idle {
             Cohort::Canary
-        } else if self.most <= self.baseline_idle {
+        } else if self.most <= self.baseline_idle || ALONE_MAX <= self.alone {
             Cohort::Baseline
         } else {
             return None;

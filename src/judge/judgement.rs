@@ -22,6 +22,17 @@ pub struct Judgement {
     pub reasons: Vec<Reason>,
     /// In the order of the rule file.
     pub checks: Vec<CheckOutcome>,
+    /// What will be decided and when, if everything stays as it is; `None` where nothing will be.
+    pub expected: Option<Expected>,
+}
+
+/// What is to come if everything stays as it is (statistics.md §7).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Expected {
+    /// Pass or fail.
+    pub outcome: Outcome,
+    /// The look that says so.
+    pub at: Timestamp,
 }
 
 /// What the gate should do.
@@ -54,7 +65,7 @@ impl Ruling {
 pub struct CheckOutcome {
     /// The check.
     pub name: String,
-    /// `ratio`, `histogram`, `gauge`, `threshold`.
+    /// `ratio`, `histogram`, `quantile`, `gauge`, `threshold`.
     pub kind: &'static str,
     /// Pass, fail or inconclusive.
     pub outcome: Outcome,
@@ -74,12 +85,18 @@ pub struct CheckOutcome {
     pub effective_n: Option<f64>,
     /// The share of the false-fail risk of this check, over the whole wave.
     pub alpha: Option<f64>,
+    /// What of [`CheckOutcome::alpha`] was spent by the last planned look.
+    pub alpha_spent: Option<f64>,
+    /// What will become of an undecided check, if everything stays as it is.
+    pub expected: Option<Expected>,
     /// Share of the expected samples that arrived since the warm-up.
     pub coverage: Sizes,
     /// Why it is not a pass, or why it failed.
     pub reasons: Vec<Cause>,
     /// How the numbers came about.
     pub notices: Vec<Notice>,
+    /// What the promise does not hold for.
+    pub warnings: Vec<Warning>,
     /// Kind-specific extra numbers, by name: `log_e`, `log_e_needed`, `p_value`, `bad_canary` …
     pub details: Vec<(&'static str, f64)>,
 }
@@ -115,8 +132,41 @@ pub enum Unit {
     RateRatio,
     /// P(a canary event is larger than a baseline event); 0.5 is no change.
     Probability,
+    /// Share of canary events beyond a bound over that of the baseline's; 1 is no change.
+    TailRatio,
     /// Canary over baseline less 1; 0 is no change.
     RelativeChange,
+    /// Canary less baseline in the unit of the query; 0 is no change.
+    AbsoluteChange,
+}
+
+/// What a reader of a number should know, though it changes no outcome.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Warning {
+    /// Neighbouring intervals resemble each other more than the promised risks allow for.
+    AutocorrelationHigh {
+        /// From one interval to the next.
+        autocorrelation: f64,
+    },
+    /// Instances were to be judged, and at the first look there were too few of them.
+    JudgedAsCohorts {
+        /// Canary instances with points enough.
+        canary: usize,
+        /// Baseline instances with points enough.
+        baseline: usize,
+        /// What it takes of both.
+        need: [usize; 2],
+    },
+    /// Values at or below 0 were left out: the first look chose ratios, and they have none.
+    ValuesDropped {
+        /// Intervals.
+        intervals: u32,
+    },
+    /// What a rate is divided by differs between the cohorts' instances.
+    TrafficDiffers {
+        /// Canary over baseline.
+        ratio: f64,
+    },
 }
 
 /// The margins of a check in the unit of its effect.
@@ -186,6 +236,32 @@ pub enum Cause {
         /// When it was found.
         at: Timestamp,
     },
+    /// Too many of the canary's events lie above a bound of the histogram.
+    TailAboveTolerance {
+        /// The share of events above it, over the baseline's, when it was found.
+        effect: Effect,
+        /// The bound, in the unit of the histogram.
+        above: f64,
+        /// The margin, as the effect has it.
+        tolerance: f64,
+        /// When it was found.
+        at: Timestamp,
+    },
+    /// One canary instance has more bad events than the whole baseline by far.
+    InstanceAboveTolerance {
+        /// Its label's value.
+        instance: String,
+        /// Its bad events.
+        bad: f64,
+        /// Its events.
+        total: f64,
+        /// Bad events of its events.
+        ratio: f64,
+        /// The rate ratio that is tolerated of an instance.
+        tolerance: f64,
+        /// When it was found.
+        at: Timestamp,
+    },
     /// The canary is beyond the bound and the baseline is not.
     ThresholdBreached {
         /// The worst value.
@@ -227,12 +303,32 @@ pub enum Cause {
         /// The canary's median.
         canary: f64,
     },
+    /// All in all the canary is within, and its last intervals alone are not.
+    RecentShift {
+        /// How many intervals.
+        points: u32,
+    },
+    /// The canary's mean is within, and a tenth of its values is far beyond the baseline's.
+    WiderScatter {
+        /// The distance of the canary's outer deciles.
+        canary: f64,
+        /// The baseline's.
+        baseline: f64,
+        /// What they are measured in.
+        unit: Unit,
+    },
     /// The interval still reaches past a margin.
     NeedsMoreEvidence {
         /// The effect now; `None` while no event was bad.
         effect: Option<Effect>,
         /// PASS needs the upper bound below.
         pass_within: f64,
+    },
+    /// What matters lies beyond the largest finite bound of the histogram, where twice as slow
+    /// is as slow.
+    BeyondBuckets {
+        /// The share of events there.
+        share: f64,
     },
     /// Too little to say anything.
     TooFewSamples {
@@ -313,12 +409,17 @@ impl Cause {
     pub fn code(&self) -> &'static str {
         match self {
             Self::ShiftAboveTolerance { .. } => "shift_above_tolerance",
+            Self::TailAboveTolerance { .. } => "tail_above_tolerance",
+            Self::InstanceAboveTolerance { .. } => "instance_above_tolerance",
+            Self::RecentShift { .. } => "recent_shift",
+            Self::WiderScatter { .. } => "wider_scatter",
             Self::ThresholdBreached { .. } => "threshold_breached",
             Self::Environment { .. } => "environment",
             Self::BreachToConfirm { .. } => "breach_to_confirm",
             Self::SamplesBeyondBound { .. } => "samples_beyond_bound",
             Self::NoScale { .. } => "no_scale",
             Self::NeedsMoreEvidence { .. } => "needs_more_evidence",
+            Self::BeyondBuckets { .. } => "beyond_buckets",
             Self::TooFewSamples { .. } => "too_few_samples",
             Self::MinDuration { .. } => "min_duration",
             Self::WarmingUp { .. } => "warming_up",
@@ -350,7 +451,10 @@ impl Cause {
     /// The order in which reasons are told: the gravest first.
     pub(crate) fn gravity(&self) -> u8 {
         match self {
-            Self::ShiftAboveTolerance { .. } | Self::ThresholdBreached { .. } => 0,
+            Self::ShiftAboveTolerance { .. }
+            | Self::TailAboveTolerance { .. }
+            | Self::InstanceAboveTolerance { .. }
+            | Self::ThresholdBreached { .. } => 0,
             Self::DeadlineReached { .. } => 1,
             Self::Environment { .. } | Self::BreachToConfirm { .. } => 2,
             Self::NoTelemetry { .. }
@@ -361,10 +465,11 @@ impl Cause {
             | Self::PartialAnswer { .. } => 3,
             Self::WarmingUp { .. } => 4,
             Self::TooFewSamples { .. }
+            | Self::BeyondBuckets { .. }
             | Self::NoTraffic { .. }
             | Self::NoScale { .. }
             | Self::SamplesBeyondBound { .. } => 5,
-            Self::NeedsMoreEvidence { .. } => 6,
+            Self::RecentShift { .. } | Self::WiderScatter { .. } | Self::NeedsMoreEvidence { .. } => 6,
             Self::MinDuration { .. } => 7,
             Self::AllChecksPassed { .. } => 8,
         }

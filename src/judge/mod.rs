@@ -4,18 +4,28 @@
 //! gives back what it remembers now and what there is to say. Nothing here waits,
 //! fails or asks the time.
 //!
-//! The decision rule holds for independent samples: each statistical check has
-//! its share of `false_fail`, divided by its planned looks where a test needs
-//! that (statistics.md §6).
+//! Each statistical check has its share of `false_fail` and spends it over the planned
+//! looks, so that the promise holds however often somebody asks (statistics.md §3, §6).
 
 mod arrivals;
 mod check;
+mod counts;
+#[cfg(test)]
+mod footprint;
 mod gauge;
 mod histogram;
+mod instance_means;
 mod judgement;
 mod levels;
+mod looks;
+mod outlier;
+mod outlook;
+mod quantile;
+mod ranks;
 mod ratio;
 mod repeated;
+mod scale;
+mod spectrum;
 mod state;
 mod threshold;
 mod timing;
@@ -24,6 +34,7 @@ pub use judgement::Cause;
 pub use judgement::CheckOutcome;
 pub use judgement::Cohort;
 pub use judgement::Effect;
+pub use judgement::Expected;
 pub use judgement::Judgement;
 pub use judgement::Margins;
 pub use judgement::Outcome;
@@ -32,11 +43,13 @@ pub use judgement::Ruling;
 pub use judgement::Sizes;
 pub use judgement::ThresholdReading;
 pub use judgement::Unit;
+pub use judgement::Warning;
 pub use state::State;
 pub use timing::MAX_PLANNED;
 pub use timing::Timing;
 
 use crate::judge::check::Look;
+use crate::judge::looks::Place;
 use crate::rules::OnDeadline;
 use crate::rules::OnFail;
 use crate::rules::RuleFile;
@@ -51,26 +64,27 @@ use crate::series::Timestamp;
 /// With no new interval the gate stands by what it said: it never passes by that.
 pub fn judge(rules: &RuleFile, state: &State, evidence: &[IntervalEvidence], now: Timestamp) -> (State, Judgement) {
     let mut state = state.clone();
-    let mut judgement = conclude(rules, &state, &state.look(rules, now, false));
+    let mut look = state.look(rules, now, None, None);
     for interval in evidence.iter().filter(|interval| interval.window.to <= now) {
         let index = state.judged + 1;
         if interval.window != state.timing.window(index) || index > state.timing.last() {
             continue;
         }
         state.take(interval, index);
-        let look = state.look(rules, interval.window.to, state.timing.is_planned(index));
-        for check in &mut state.checks {
-            check.look(&look);
+        look = state.look(rules, interval.window.to, state.looks.place(index), state.looks.next(index));
+        let State { checks, looks, timing, .. } = &mut state;
+        for check in checks {
+            check.look(&look, looks, timing);
         }
-        judgement = conclude(rules, &state, &look);
     }
+    let judgement = conclude(rules, &state, &look);
     (state, judgement)
 }
 
 impl State {
     fn take(&mut self, interval: &IntervalEvidence, index: u32) {
         self.judged = index;
-        self.looks += u32::from(self.timing.is_planned(index));
+        self.looked += u32::from(self.timing.is_planned(index));
         if index < self.timing.first_warm() {
             return;
         }
@@ -81,8 +95,8 @@ impl State {
         }
     }
 
-    fn look(&self, rules: &RuleFile, at: Timestamp, planned: bool) -> Look {
-        Look { at, planned, min_end: self.timing.min_end, coverage: rules.telemetry.coverage }
+    fn look(&self, rules: &RuleFile, at: Timestamp, place: Option<Place>, next: Option<Place>) -> Look {
+        Look { at, place, next, min_end: self.timing.min_end, coverage: rules.telemetry.coverage }
     }
 }
 
@@ -93,15 +107,33 @@ fn conclude(rules: &RuleFile, state: &State, look: &Look) -> Judgement {
     let warm = state.judged >= state.timing.first_warm();
     let ruling = ruling(rules, state, look, &outcomes);
     let counted = || rules.checks.iter().zip(&state.checks).filter(|(check, _)| check.counts());
+    let healthy = !warm || counted().all(|(_, own)| own.is_healthy(look.coverage));
     Judgement {
         at: look.at,
-        looks: state.looks,
+        looks: state.looked,
         planned: state.timing.planned(),
-        healthy: !warm || counted().all(|(_, own)| own.is_healthy(look.coverage)),
+        healthy,
         reasons: reasons(rules, state, ruling, &outcomes),
         ruling,
+        // Who does not see does not foresee.
+        expected: healthy.then(|| expected(ruling, &outcomes)).flatten(),
         checks: outcomes,
     }
+}
+
+/// What the gate will decide: it fails with the first check that does, and passes with the last.
+fn expected(ruling: Ruling, outcomes: &[CheckOutcome]) -> Option<Expected> {
+    let counted = || outcomes.iter().filter(|check| check.on_fail != OnFail::Report);
+    let open = || counted().filter(|check| check.outcome == Outcome::Inconclusive);
+    if ruling != Ruling::GoOn || open().next().is_none() {
+        return None;
+    }
+    let of = |outcome| move |check: &CheckOutcome| check.expected.filter(|expected| expected.outcome == outcome);
+    let fail =
+        open().filter(|check| check.on_fail == OnFail::Fail).filter_map(of(Outcome::Fail)).min_by_key(|next| next.at);
+    // One check that is heading nowhere holds up all.
+    let passes: Option<Vec<Expected>> = open().map(of(Outcome::Pass)).collect();
+    fail.or_else(|| passes?.into_iter().max_by_key(|next| next.at))
 }
 
 fn ruling(rules: &RuleFile, state: &State, look: &Look, outcomes: &[CheckOutcome]) -> Ruling {
@@ -111,7 +143,7 @@ fn ruling(rules: &RuleFile, state: &State, look: &Look, outcomes: &[CheckOutcome
         Ruling::Fail
     } else if failed(OnFail::Pause) {
         Ruling::Hold
-    } else if look.planned
+    } else if look.place.is_some()
         && look.min_end <= look.at
         && counted.peek().is_some()
         && counted.all(|check| check.outcome == Outcome::Pass)

@@ -2,6 +2,7 @@
 
 use crate::judge::Timing;
 use crate::judge::check::CheckState;
+use crate::judge::looks::Looks;
 use crate::rules::RuleFile;
 
 /// Everything that earlier intervals left behind. Folding the same intervals
@@ -12,15 +13,21 @@ pub struct State {
     /// Intervals taken so far.
     pub(crate) judged: u32,
     /// Planned looks so far.
-    pub(crate) looks: u32,
+    pub(crate) looked: u32,
+    /// The planned looks, with their boundaries.
+    pub(crate) looks: Looks,
     pub(crate) checks: Vec<CheckState>,
 }
 
 impl State {
     /// A gate that has seen nothing.
     pub fn new(rules: &RuleFile, timing: Timing) -> Self {
-        let checks = rules.checks.iter().map(|check| CheckState::new(rules, check, &timing)).collect();
-        Self { timing, judged: 0, looks: 0, checks }
+        let checks: Vec<CheckState> = rules.checks.iter().map(|check| CheckState::new(rules, check, &timing)).collect();
+        let mut looks = Looks::new(&timing, rules.risk.spending);
+        for check in &checks {
+            check.prepare(&mut looks);
+        }
+        Self { timing, judged: 0, looked: 0, looks, checks }
     }
 
     /// The grid.

@@ -18,6 +18,7 @@ use crate::series::Labels;
 use crate::series::Measure;
 use crate::series::Observed;
 use crate::series::Timestamp;
+use crate::stats;
 use std::collections::VecDeque;
 
 /// The way back is this much further than the way out: the share of the bound.
@@ -33,7 +34,11 @@ pub(crate) struct ThresholdState {
     /// The canary alone was in breach at the interval before.
     suspected: bool,
     failed: Option<Cause>,
+    intervals: u32,
 }
+
+#[cfg(test)]
+crate::judge::footprint::fields!(ThresholdState: canary, baseline);
 
 /// The last samples of one cohort.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -41,16 +46,22 @@ struct Side {
     recent: VecDeque<f64>,
     last: Option<(f64, Labels)>,
     samples: f64,
+    /// Samples beyond the bound.
+    exceeding: f64,
     in_breach: bool,
 }
 
+#[cfg(test)]
+crate::judge::footprint::fields!(Side: recent);
+
 impl ThresholdState {
     pub(crate) fn new(bound: Bound, breach: Breach) -> Self {
-        Self { bound, breach, canary: Side::default(), baseline: None, suspected: false, failed: None }
+        Self { bound, breach, canary: Side::default(), baseline: None, suspected: false, failed: None, intervals: 0 }
     }
 
     /// Takes one interval's samples; false where there were none.
     pub(crate) fn fold(&mut self, evidence: &CheckEvidence, at: Timestamp) -> bool {
+        self.intervals = self.intervals.saturating_add(1);
         let fresh = self.canary.take(self.bound, self.breach, &evidence.canary);
         let baseline_fresh = match &evidence.baseline {
             Some(observed) => self.baseline.get_or_insert_default().take(self.bound, self.breach, observed),
@@ -72,35 +83,51 @@ impl ThresholdState {
     }
 
     /// What it reads and finds; any look may ask.
-    pub(crate) fn look(&self) -> (Reading, Finding) {
+    pub(crate) fn look(&self) -> Finding {
         let n =
             Sizes { canary: self.canary.samples, baseline: self.baseline.as_ref().map_or(0.0, |side| side.samples) };
-        (Reading { n, ..Reading::default() }, self.finding())
+        let open = self.open();
+        let settled = Cause::TooFewSamples { have: 0.0, need: f64::from(self.breach.samples) };
+        let reading = Reading { n, details: self.false_alarm(), ..Reading::default() };
+        Finding {
+            worse: self.failed.clone(),
+            within: open.is_none(),
+            ..Finding::open(reading, open.unwrap_or(settled))
+        }
     }
 
-    fn finding(&self) -> Finding {
+    /// How often the baseline was beyond the bound, and how surely a canary like it would have
+    /// been called in breach by now at the most (a union bound over samples that do not depend
+    /// on each other).
+    fn false_alarm(&self) -> Vec<(&'static str, f64)> {
+        let Some(baseline) = self.baseline.as_ref().filter(|side| side.samples > 0.0) else { return Vec::new() };
+        let exceedance = baseline.exceeding / baseline.samples;
+        let Breach { count, samples } = self.breach;
+        let alarm = stats::breach_false_alarm(exceedance, count, samples, self.intervals);
+        vec![("baseline_exceedance", exceedance), ("false_alarm_at_most", alarm)]
+    }
+
+    /// Why it is not inside for sure, if it is not.
+    fn open(&self) -> Option<Cause> {
         let bound = limit(self.bound);
-        if let Some(cause) = &self.failed {
-            return Finding::Worse(cause.clone());
-        }
         let value = self.canary.value();
         if self.is_environment() {
             let baseline = self.baseline.as_ref().map_or(0.0, Side::value);
-            return Finding::Open(Cause::Environment { canary: value, baseline, bound });
+            return Some(Cause::Environment { canary: value, baseline, bound });
         }
         if self.canary.in_breach {
-            return Finding::Open(Cause::BreachToConfirm { value, bound });
+            return Some(Cause::BreachToConfirm { value, bound });
         }
         let need = f64::from(self.breach.samples);
         let have = self.canary.samples.min(need);
         if have < need {
-            return Finding::Open(Cause::TooFewSamples { have, need });
+            return Some(Cause::TooFewSamples { have, need });
         }
         let beyond = self.canary.beyond(self.bound);
         if beyond > 0 {
-            return Finding::Open(Cause::SamplesBeyondBound { beyond, samples: self.breach.samples, bound });
+            return Some(Cause::SamplesBeyondBound { beyond, samples: self.breach.samples, bound });
         }
-        Finding::Within
+        None
     }
 
     /// Whether both cohorts are beyond the bound.
@@ -138,6 +165,7 @@ impl Side {
         }
         self.last = Some((*value, series.clone()));
         self.samples += 1.0;
+        self.exceeding += if is_beyond(bound, *value) { 1.0 } else { 0.0 };
         if self.in_breach {
             let full = self.recent.len() == breach.samples as usize;
             self.in_breach = !(full && self.recent.iter().all(|value| is_well_inside(bound, *value)));

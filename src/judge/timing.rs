@@ -13,6 +13,10 @@ use std::time::Duration;
 /// Planned looks of a gate: each further one costs power and adds little.
 pub const MAX_PLANNED: u32 = 60;
 
+/// Parts of the time from the minimum duration to the deadline, each of which ends in a look
+/// that may find a PASS: few, because each costs power at the last (statistics.md §3).
+const PASS_PARTS: u32 = 10;
+
 /// How much slower than the interval a scrape may be and still count as the same.
 const SCRAPE_DRIFT: f64 = 1.1;
 
@@ -75,6 +79,36 @@ impl Timing {
         let whole = whole(span, self.interval);
         let exact = self.interval * whole == span;
         whole + if exact { 1 } else { 2 }
+    }
+
+    /// The share of the time to judge that is over at the end of interval `index`: 0 at the
+    /// end of the warm-up, 1 at the last look.
+    pub fn share(&self, index: u32) -> f64 {
+        let span = |index| self.window(index).to.since(self.warm).as_secs_f64();
+        let whole = span(self.last().max(1));
+        if whole > 0.0 { span(index.max(1)) / whole } else { 1.0 }
+    }
+
+    /// The planned looks at which a PASS may be found: at the minimum duration, at each tenth
+    /// of the time from there to the deadline, and at the last look. Each is moved up to the
+    /// next planned one.
+    pub fn pass_looks(&self) -> Vec<u32> {
+        let (first, last, stride) = (self.first_warm(), self.last(), self.stride());
+        let rest = self.deadline.since(self.min_end);
+        let at = |tenth: u32| {
+            let span = self.min_end.since(self.start) + rest * tenth / PASS_PARTS;
+            let index = u32::try_from(span.as_millis().div_ceil(self.interval.as_millis().max(1))).unwrap_or(u32::MAX);
+            let index = index.clamp(first.min(last), last);
+            last - (last - index) / stride * stride
+        };
+        let mut looks: Vec<u32> = (0..=PASS_PARTS).map(at).filter(|index| self.is_planned(*index)).collect();
+        looks.dedup();
+        looks
+    }
+
+    /// Every planned look, in order.
+    pub fn planned_looks(&self) -> Vec<u32> {
+        (self.first_warm()..=self.last()).filter(|index| self.is_planned(*index)).collect()
     }
 
     /// How many looks are planned: at least 1.

@@ -206,6 +206,7 @@ fn row(check: &Check) -> Vec<String> {
     } else {
         let unit = check.unit.as_deref().unwrap_or(match check.kind.as_str() {
             "ratio" => "rate_ratio",
+            "quantile" => "tail_ratio",
             "histogram" => "probability",
             _ => "relative_change",
         });
@@ -216,7 +217,9 @@ fn row(check: &Check) -> Vec<String> {
                 .map_or_else(|| if seen { open.to_owned() } else { "–".to_owned() }, |value| measured(value, unit))
         };
         row.extend([shown(&check.estimate, "∞"), shown(&check.low, "-∞"), shown(&check.high, "∞")]);
-        row.extend([shown(&check.tolerance, "–"), shown(&check.pass_within, "–")]);
+        // A gauge's margins may be of either unit, and before a look nothing tells which.
+        let margin = |value: &Value| if seen || check.kind != "gauge" { shown(value, "–") } else { "–".to_owned() };
+        row.extend([margin(&check.tolerance), margin(&check.pass_within)]);
     }
     let worth = check.effective_n.as_f64().map_or_else(|| "–".to_owned(), |worth| format!("{worth:.1}"));
     row.extend([digits(check.n.canary), digits(check.n.baseline), worth]);
@@ -225,8 +228,12 @@ fn row(check: &Check) -> Vec<String> {
 
 fn measured(value: f64, unit: &str) -> String {
     match unit {
-        "rate_ratio" => format!("{}x", digits(value)),
+        "rate_ratio" | "tail_ratio" => format!("{}x", digits(value)),
+        "absolute_change" if value > 0.0 => format!("+{}", digits(value)),
+        "absolute_change" => digits(value),
         "probability" => format!("{value:.3}"),
+        // An early bound may be as far out as it likes, but not as wide.
+        _ if value.abs() >= 1000.0 => format!("{:+.1e} %", value * 100.0),
         _ => format!("{:+.1} %", value * 100.0),
     }
 }

@@ -4,19 +4,21 @@ use crate::rules::Bound;
 use crate::rules::Breach;
 use crate::rules::Check;
 use crate::rules::CheckKind;
-use crate::rules::GaugeTest;
 use crate::rules::OnFail;
 use crate::rules::RulesName;
 use crate::rules::Schedule;
+use crate::rules::Worse;
+use crate::rules::gauge;
+use crate::rules::gauge::widened;
 use crate::rules::margin;
 use crate::rules::margin::Scale;
+use crate::rules::parse::MIN_INTERVALS;
 use crate::rules::parse::differ;
 use crate::rules::parse::matchers;
 use crate::rules::parse::required;
 use crate::rules::parse::word_name;
 use crate::rules::probe;
 use crate::rules::query::Cohorts;
-use crate::rules::query::GaugeQuery;
 use crate::rules::query::PromQl;
 use crate::rules::query::QueryFault;
 use crate::rules::query::Selector;
@@ -26,9 +28,10 @@ use crate::rules::reader::Table;
 use crate::rules::reader::listed;
 use crate::rules::reader::one_of;
 use crate::rules::reader::quote;
+use crate::rules::units;
+use crate::rules::units::Unit;
 use crate::rules::units::duration_text;
 use crate::rules::yaml::RawValue;
-use std::time::Duration;
 
 /// Most checks of one gate: each shares the risk, and each costs queries.
 const MAX_CHECKS: usize = 200;
@@ -38,11 +41,14 @@ const MAX_SAMPLES: u32 = 60;
 
 /// What a check of each kind may say besides its query.
 const KINDS: &[(&str, &[&str])] = &[
-    ("ratio", &["worse", "tolerance", "pass_within", "weight", "floor"]),
-    ("histogram", &["worse", "tolerance", "pass_within", "weight"]),
-    ("gauge", &["worse", "tolerance", "pass_within", "weight", "test"]),
+    ("ratio", &["worse", "tolerance", "pass_within", "weight", "min_points", "floor"]),
+    ("histogram", &["worse", "tolerance", "pass_within", "weight", "min_points", "quantile"]),
+    (
+        "gauge",
+        &["worse", "tolerance", "pass_within", "weight", "min_points", "drift", "strict", "by", "test", "scale", "per"],
+    ),
     ("threshold", &["max", "min", "breach"]),
-    ("probe", &["errors", "latency", "weight"]),
+    ("probe", &["errors", "latency", "weight", "min_points"]),
 ];
 
 const KEYS: &[&str] = &[
@@ -59,7 +65,14 @@ const KEYS: &[&str] = &[
     "pass_within",
     "floor",
     "weight",
+    "min_points",
+    "quantile",
+    "drift",
+    "strict",
+    "by",
     "test",
+    "scale",
+    "per",
     "max",
     "min",
     "breach",
@@ -110,6 +123,9 @@ fn of_table(
     let on_fail = table.get("on_fail").and_then(|entry| reader.word(entry, &words)).unwrap_or(OnFail::Fail);
     if let Some(query) = query.filter(|query| query.key == "probe") {
         let probed = probe::probe(reader, table, query, schedule);
+        for kind in probed.iter().flat_map(|(_, kinds)| kinds) {
+            too_few_looks(reader, table, query, kind, schedule);
+        }
         let (Some(name), Some((probe, kinds))) = (name, probed) else { return Vec::new() };
         let check = |(suffix, kind)| Check {
             name: format!("{name}{suffix}"),
@@ -122,6 +138,9 @@ fn of_table(
     }
     let cohorts = table.get("match").map(|entry| matched(reader, entry, table, file));
     let kind = query.and_then(|query| kind(reader, table, query, schedule));
+    if let (Some(query), Some(kind)) = (query, &kind) {
+        too_few_looks(reader, table, query, kind, schedule);
+    }
     let (Some(name), Some(kind)) = (name, kind) else { return Vec::new() };
     vec![Check { name, kind, on_fail, cohorts: cohorts.flatten(), probe: None }]
 }
@@ -185,8 +204,35 @@ fn kind(reader: &mut Reader<'_>, table: &Table<'_>, query: Entry<'_>, schedule: 
     match query.key {
         "ratio" => ratio(reader, table, query),
         "histogram" => histogram(reader, table, query),
-        "gauge" => gauge(reader, table, query, schedule),
+        "gauge" => gauge::gauge(reader, table, query, schedule),
         _ => threshold(reader, table, query),
+    }
+}
+
+/// Warns of a check that has not as many intervals as it needs to pass, however well all goes.
+fn too_few_looks(reader: &mut Reader<'_>, table: &Table<'_>, query: Entry<'_>, kind: &CheckKind, schedule: &Schedule) {
+    let Schedule { interval, warmup, deadline, .. } = *schedule;
+    // A schedule that cannot be kept is an error of its own.
+    if warmup >= deadline || interval.saturating_mul(MIN_INTERVALS) > deadline {
+        return;
+    }
+    let planned = deadline.saturating_sub(warmup).as_millis() / interval.as_millis().max(1);
+    let (key, need, fewer) = match kind {
+        CheckKind::Ratio { policy, .. }
+        | CheckKind::Histogram { policy, .. }
+        | CheckKind::Quantile { policy, .. }
+        | CheckKind::Gauge { policy, .. } => ("min_points", policy.min_points, "a smaller `min_points`"),
+        CheckKind::Threshold { breach, .. } => ("breach", breach.samples, "a `breach` of fewer samples"),
+    };
+    if planned < u128::from(need) {
+        let entry = table.get(key);
+        let spot = entry.map_or(query.key_spot, |entry| entry.node.spot);
+        let (warmup, deadline, interval) = (duration_text(warmup), duration_text(deadline), duration_text(interval));
+        let message = format!(
+            "from {warmup} to {deadline} there are {planned} intervals of {interval}, and this check needs {need}"
+        );
+        let help = format!("make `interval` shorter or `deadline` later, or write {fewer}: it can never pass");
+        reader.warning(spot, "too_few_looks", message, help);
     }
 }
 
@@ -224,7 +270,14 @@ fn ratio(reader: &mut Reader<'_>, table: &Table<'_>, query: Entry<'_>) -> Option
 }
 
 fn histogram(reader: &mut Reader<'_>, table: &Table<'_>, query: Entry<'_>) -> Option<CheckKind> {
-    let policy = margin::policy(reader, table, Scale::Histogram, None);
+    let quantile = table.get("quantile").map(|entry| quantile(reader, entry));
+    let scale = if quantile.is_some() { Scale::Quantile } else { Scale::Histogram };
+    let policy = margin::policy(reader, table, scale, None);
+    if let Some(entry) = table.get("worse").filter(|_| quantile.is_some() && policy.worse != Worse::Increase) {
+        let message = "of a quantile only more is worse".to_owned();
+        let help = "take `worse` out, or take out `quantile` and judge the whole histogram";
+        reader.error(entry.node.spot, "impossible_pair", message, help);
+    }
     let metric = queried(reader, query, Selector::parse)?;
     if let Some(base) = metric.metric().strip_suffix("_bucket") {
         let message = format!("`{}` is one part of the histogram", metric.metric());
@@ -236,19 +289,38 @@ fn histogram(reader: &mut Reader<'_>, table: &Table<'_>, query: Entry<'_>) -> Op
         reader.error(query.node.spot, "bucket_label", message, "take the matcher on `le` out");
         return None;
     }
-    Some(CheckKind::Histogram { metric, policy })
+    match quantile {
+        Some(quantile) => Some(CheckKind::Quantile { metric, quantile: quantile?, policy }),
+        None => Some(CheckKind::Histogram { metric, policy }),
+    }
 }
 
-fn gauge(reader: &mut Reader<'_>, table: &Table<'_>, entry: Entry<'_>, schedule: &Schedule) -> Option<CheckKind> {
-    let policy = margin::policy(reader, table, Scale::Gauge, None);
-    let words = [("mann_whitney", GaugeTest::MannWhitney)];
-    let test = table.get("test").and_then(|entry| reader.word(entry, &words)).unwrap_or(GaugeTest::Default);
-    let query = queried(reader, entry, GaugeQuery::parse)?;
-    if let GaugeQuery::Expr(expr) = &query {
-        widened(reader, entry, expr);
-        overlapping(reader, entry, expr, schedule.interval);
+/// `p99`.
+fn quantile(reader: &mut Reader<'_>, entry: Entry<'_>) -> Option<f64> {
+    let (written, number) = match &entry.node.value {
+        RawValue::Text(text) => (quote(text), text.trim_start_matches(['p', 'P']).trim_end_matches('%').to_owned()),
+        // Shares below 1 are how PromQL writes them.
+        RawValue::Number(share) if *share < 1.0 => {
+            (share.to_string(), Unit::Percent.text(*share).trim_end_matches('%').to_owned())
+        }
+        RawValue::Number(number) => (number.to_string(), number.to_string()),
+        RawValue::Null | RawValue::Bool(_) | RawValue::List(_) | RawValue::Table(_) => {
+            reader.text(entry, 100)?;
+            return None;
+        }
+    };
+    if let RawValue::Text(text) = &entry.node.value
+        && let Some(quantile) = units::quantile(text)
+    {
+        return Some(quantile);
     }
-    Some(CheckKind::Gauge { query, test, policy })
+    let meant = format!("p{number}");
+    let help = match units::quantile(&meant) {
+        Some(_) => format!("did you mean `{meant}`?"),
+        None => "write `p` and a number from 50 to below 100: `p99`".to_owned(),
+    };
+    reader.error(entry.node.spot, "bad_quantile", format!("`quantile` cannot be {written}"), help);
+    None
 }
 
 fn threshold(reader: &mut Reader<'_>, table: &Table<'_>, entry: Entry<'_>) -> Option<CheckKind> {
@@ -303,7 +375,7 @@ fn breach(reader: &mut Reader<'_>, entry: Entry<'_>) -> Option<Breach> {
 }
 
 /// The query of `entry`, read by `parse`.
-fn queried<Q>(
+pub(super) fn queried<Q>(
     reader: &mut Reader<'_>,
     entry: Entry<'_>,
     parse: impl Fn(&str) -> Result<Q, Vec<QueryFault>>,
@@ -314,22 +386,4 @@ fn queried<Q>(
         return None;
     };
     parse(text).map_err(|faults| reader.query_faults(entry.node, text, faults)).ok()
-}
-
-fn widened(reader: &mut Reader<'_>, entry: Entry<'_>, expr: &PromQl) {
-    if expr.uses_interval() {
-        let message = "`$interval` is at least four scrapes here, so windows may overlap".to_owned();
-        let help = "only `rate` or `increase` of one selector over `[$interval]` is counted from raw samples";
-        reader.warning(entry.node.spot, "interval_widened", message, help);
-    }
-}
-
-fn overlapping(reader: &mut Reader<'_>, entry: Entry<'_>, expr: &PromQl, interval: Duration) {
-    let longest = expr.longest_range();
-    if longest > interval {
-        let (longest, interval) = (duration_text(longest), duration_text(interval));
-        let message = format!("windows of {longest} every {interval} overlap: one event is seen many times");
-        let help = "write `[$interval]`, or know that the check needs longer to decide";
-        reader.warning(entry.node.spot, "overlapping_windows", message, help);
-    }
 }

@@ -112,6 +112,17 @@ pub struct Risk {
     pub false_fail: f64,
     /// Of passing one worse than a check's `pass_within`, a check.
     pub false_pass: f64,
+    /// How `false_fail` is given to the looks.
+    pub spending: Spending,
+}
+
+/// How the risk of a false FAIL is given to the looks of a wave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Spending {
+    /// In proportion to the time: large regressions are found early.
+    Linear,
+    /// Little at first (O'Brien, Fleming): more power at the end.
+    Obf,
 }
 
 /// How much of the evidence must be there.
@@ -157,6 +168,7 @@ pub enum OnFail {
 
 /// What is measured and how it is tested.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "a gate has a handful of checks, read once")]
 pub enum CheckKind {
     /// Bad events out of all events.
     Ratio {
@@ -176,13 +188,26 @@ pub enum CheckKind {
         /// The margins, as probability above one half, in (0, 0.5).
         policy: Policy,
     },
+    /// The tail of a histogram: how many events lie beyond a quantile of the baseline.
+    Quantile {
+        /// The metric without `_bucket`.
+        metric: Selector,
+        /// Which quantile, in [0.5, 1).
+        quantile: f64,
+        /// The margins, as relative change of the quantile above 0. More is worse.
+        policy: Policy,
+    },
     /// One value an interval.
     Gauge {
         /// What is asked.
         query: GaugeQuery,
+        /// What it is divided by: the value is judged as it is and for each of these (G-9).
+        per: Option<GaugeQuery>,
         /// How it is tested.
         test: GaugeTest,
-        /// The margins, as relative change above 0.
+        /// What the margins are measured in.
+        scale: GaugeScale,
+        /// The margins, above 0.
         policy: Policy,
     },
     /// A bound that no series may pass.
@@ -197,11 +222,12 @@ pub enum CheckKind {
 }
 
 impl CheckKind {
-    /// Its key in a rule file.
+    /// What documents call it.
     pub fn word(&self) -> &'static str {
         match self {
             Self::Ratio { .. } => "ratio",
             Self::Histogram { .. } => "histogram",
+            Self::Quantile { .. } => "quantile",
             Self::Gauge { .. } => "gauge",
             Self::Threshold { .. } => "threshold",
         }
@@ -210,7 +236,10 @@ impl CheckKind {
     /// The policy; `None` for a threshold, which is not a statistical check.
     pub fn policy(&self) -> Option<&Policy> {
         match self {
-            Self::Ratio { policy, .. } | Self::Histogram { policy, .. } | Self::Gauge { policy, .. } => Some(policy),
+            Self::Ratio { policy, .. }
+            | Self::Histogram { policy, .. }
+            | Self::Quantile { policy, .. }
+            | Self::Gauge { policy, .. } => Some(policy),
             Self::Threshold { .. } => None,
         }
     }
@@ -227,6 +256,8 @@ pub struct Policy {
     pub pass_within: f64,
     /// The share of the false-fail risk, above 0.
     pub weight: f64,
+    /// Intervals with evidence before anything is said; at least 2.
+    pub min_points: u32,
 }
 
 /// Which way is worse.
@@ -243,10 +274,36 @@ pub enum Worse {
 /// How a gauge is tested.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GaugeTest {
-    /// The default of the kind.
-    Default,
+    /// The mean of the differences of values of one moment (G-1 … G-8).
+    Paired {
+        /// Where it is heading is judged too (G-10).
+        drift: bool,
+        /// Disturbances that last for minutes are taken into account, at the cost of time.
+        strict: bool,
+    },
     /// The rank test, corrected for autocorrelation and looks (MW-5).
     MannWhitney,
+    /// Means of instances against means of instances (P-1), where there are at least 3
+    /// canary and 5 baseline instances at the first look; else paired.
+    ByInstance,
+}
+
+/// What the margins of a gauge are measured in.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum GaugeScale {
+    /// Relative change: of logarithms where every value is positive, else of the baseline's median.
+    Relative,
+    /// Relative change of the baseline's median, whatever the values.
+    Median,
+    /// The unit of the query.
+    Absolute,
+    /// Relative change and the unit of the query: FAIL needs both margins exceeded.
+    Both {
+        /// FAIL needs the lower bound above this, in the unit of the query.
+        tolerance: f64,
+        /// PASS needs the upper bound below this, where it is not below the relative one.
+        pass_within: f64,
+    },
 }
 
 /// The bound of a threshold. A value equal to it is within.

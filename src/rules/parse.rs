@@ -11,6 +11,7 @@ use crate::rules::RuleFile;
 use crate::rules::RulesName;
 use crate::rules::Schedule;
 use crate::rules::Severity;
+use crate::rules::Spending;
 use crate::rules::Telemetry;
 use crate::rules::check;
 use crate::rules::diagnostic::Spot;
@@ -55,7 +56,7 @@ const MAX_DEADLINE: Duration = Duration::from_hours(30 * 24);
 const MAX_SETTLE: Duration = Duration::from_hours(1);
 
 /// Fewest intervals up to the deadline: under four there is no sequence to judge.
-const MIN_INTERVALS: u32 = 4;
+pub(super) const MIN_INTERVALS: u32 = 4;
 
 /// Most intervals up to the deadline: an open gate keeps their evidence in memory.
 const MAX_INTERVALS: u32 = 20_000;
@@ -289,7 +290,11 @@ fn possible(reader: &mut Reader<'_>, schedule: &Schedule, at: impl Fn(&[&str]) -
 }
 
 fn risk(reader: &mut Reader<'_>, entry: Option<Entry<'_>>) -> Risk {
-    let table = entry.and_then(|entry| reader.table(entry.node, "`risk`", &["false_fail", "false_pass"]));
+    let keys = ["false_fail", "false_pass", "spending"];
+    let table = entry.and_then(|entry| reader.table(entry.node, "`risk`", &keys));
+    let spending = table.as_ref().and_then(|table| table.get("spending"));
+    let words = [("linear", Spending::Linear), ("obf", Spending::Obf)];
+    let spending = spending.and_then(|entry| reader.word(entry, &words)).unwrap_or(Spending::Linear);
     let mut of = |key: &str| {
         let entry = table.as_ref().and_then(|table| table.get(key));
         let value = entry.and_then(|entry| {
@@ -303,7 +308,7 @@ fn risk(reader: &mut Reader<'_>, entry: Option<Entry<'_>>) -> Risk {
         });
         value.unwrap_or(0.05)
     };
-    Risk { false_fail: of("false_fail"), false_pass: of("false_pass") }
+    Risk { false_fail: of("false_fail"), false_pass: of("false_pass"), spending }
 }
 
 fn telemetry(reader: &mut Reader<'_>, entry: Option<Entry<'_>>) -> Telemetry {

@@ -174,20 +174,21 @@ fn times(reader: &mut Reader<'_>, table: &Table<'_>, probe: Entry<'_>, schedule:
     (every, timeout)
 }
 
-/// Both checks, each with half of the weight.
+/// Both checks, each with half of the weight and all of the points.
 fn kinds(reader: &mut Reader<'_>, check: &Table<'_>) -> Option<[CheckKind; 2]> {
     let weight = margin::weight(reader, check) / 2.0;
+    let min_points = margin::min_points(reader, check, Scale::Ratio);
     let mut part = |key: &str, known: &[&str]| {
         let table = check.get(key).and_then(|entry| reader.table(entry.node, &format!("`{key}`"), known));
         table.unwrap_or_else(|| Table::empty(check.spot))
     };
     let errors = part("errors", &["tolerance", "pass_within", "floor"]);
     let latency = part("latency", &["tolerance", "pass_within"]);
-    let policy = Policy { weight, ..margin::policy(reader, &errors, Scale::Ratio, None) };
+    let policy = Policy { weight, min_points, ..margin::policy(reader, &errors, Scale::Ratio, None) };
     let floor = margin::floor(reader, &errors, Worse::Increase, FLOOR);
     let total = Selector::parse(Probe::REQUESTS).ok()?;
     let bad = Selector::parse(&format!("{}{{result=\"failure\"}}", Probe::REQUESTS)).ok()?;
     let errors = CheckKind::Ratio { bad, total, floor, policy };
-    let policy = Policy { weight, ..margin::policy(reader, &latency, Scale::Histogram, Some(LATENCY)) };
+    let policy = Policy { weight, min_points, ..margin::policy(reader, &latency, Scale::Histogram, Some(LATENCY)) };
     Some([errors, CheckKind::Histogram { metric: Selector::parse(Probe::DURATION).ok()?, policy }])
 }

@@ -176,6 +176,16 @@ impl<'a> Reader<'a> {
         None
     }
 
+    /// `true` or `false`.
+    pub(super) fn flag(&mut self, entry: Entry<'_>) -> Option<bool> {
+        if let RawValue::Bool(flag) = entry.node.value {
+            return Some(flag);
+        }
+        let message = format!("`{}` is true or false, not {}", entry.key, described(&entry.node.value));
+        self.error(entry.node.spot, "wrong_type", message, "write `true` or `false`, without quotes");
+        None
+    }
+
     /// One of `words`.
     pub(super) fn word<T: Copy>(&mut self, entry: Entry<'_>, words: &[(&str, T)]) -> Option<T> {
         let known: Vec<&str> = words.iter().map(|(word, _)| *word).collect();

@@ -57,6 +57,8 @@ pub(super) enum Unit {
     Points,
     /// `5%`: stored as a fraction.
     Percent,
+    /// `0.2`: in the unit of a query, which is not written.
+    Plain,
 }
 
 impl Unit {
@@ -66,6 +68,7 @@ impl Unit {
             Self::Factor => "a factor",
             Self::Points => "a number of percentage points",
             Self::Percent => "a percentage",
+            Self::Plain => "a plain number",
         }
     }
 
@@ -75,13 +78,14 @@ impl Unit {
             Self::Factor => "x",
             Self::Points => "pp",
             Self::Percent => "%",
+            Self::Plain => "",
         }
     }
 
     /// `value`, as it is stored, as it is written.
     pub(super) fn text(self, value: f64) -> String {
         let written = match self {
-            Self::Factor => value,
+            Self::Factor | Self::Plain => value,
             // Two places more than anybody writes; the rest is the noise of binary fractions.
             Self::Points | Self::Percent => (value * 1e8).round() / 1e6,
         };
@@ -91,14 +95,23 @@ impl Unit {
 
 /// A number with `unit` right behind it, not negative: `1.25x`, `2pp`, `5%`.
 pub(super) fn quantity(text: &str, unit: Unit) -> Option<f64> {
-    let number = text.strip_suffix(unit.suffix())?;
-    let plain = number.bytes().all(|b| b.is_ascii_digit() || b == b'.');
-    if !plain || !number.ends_with(|c: char| c.is_ascii_digit()) || number.len() > 20 {
-        return None;
-    }
+    let number = text.strip_suffix(unit.suffix()).filter(|number| is_plain(number))?;
     // The decimal point is moved in the text: 1.1 ÷ 100 is not the number nearest to 0.011.
     match unit {
-        Unit::Factor => number.parse().ok(),
+        Unit::Factor | Unit::Plain => number.parse().ok(),
         Unit::Points | Unit::Percent => format!("{number}e-2").parse().ok(),
     }
+}
+
+/// A quantile in the middle or above, as a share below 1: `p50`, `p99`, `p99.95`.
+pub(super) fn quantile(text: &str) -> Option<f64> {
+    let number = text.strip_prefix('p').filter(|number| is_plain(number))?;
+    let share: f64 = format!("{number}e-2").parse().ok()?;
+    (0.5..1.0).contains(&share).then_some(share)
+}
+
+/// Digits with a point between them or none.
+fn is_plain(number: &str) -> bool {
+    let plain = number.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+    plain && number.ends_with(|c: char| c.is_ascii_digit()) && number.len() <= 20
 }

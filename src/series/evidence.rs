@@ -42,6 +42,10 @@ impl CheckEvidence {
 pub struct Observed {
     /// The evidence itself.
     pub measure: Measure,
+    /// What each instance showed, by name, where the check asks for that: a ratio, and a gauge
+    /// judged by instance. Empty where nothing tells instances
+    /// apart, or where they are more than anybody keeps.
+    pub instances: Vec<InstanceEvidence>,
     /// Samples that arrived, of [`Observed::expected`].
     pub seen: u32,
     /// Samples that a healthy cohort has in this interval; at least 1.
@@ -55,8 +59,17 @@ pub struct Observed {
 impl Observed {
     /// Nothing arrived of `expected` samples.
     pub fn nothing(expected: u32) -> Self {
-        Self { measure: Measure::Nothing, seen: 0, expected, nan: 0, infinite: 0 }
+        Self { measure: Measure::Nothing, instances: Vec::new(), seen: 0, expected, nan: 0, infinite: 0 }
     }
+}
+
+/// What one instance of a cohort showed in one interval.
+#[derive(Clone, Debug, PartialEq)]
+pub struct InstanceEvidence {
+    /// The value of its instance label.
+    pub name: String,
+    /// [`Measure::Counts`] or [`Measure::Value`].
+    pub measure: Measure,
 }
 
 /// The evidence of one cohort in one interval. Every number is finite.
@@ -75,6 +88,13 @@ pub enum Measure {
     Buckets(Buckets),
     /// The cohort's mean over instances.
     Value(f64),
+    /// Two means over instances: a value, and what it is divided by.
+    Rated {
+        /// The value.
+        value: f64,
+        /// What it is judged for each of; at least 0.
+        per: f64,
+    },
     /// The worst series of the cohort.
     Worst {
         /// Its value.
@@ -162,6 +182,16 @@ pub enum Notice {
     BadAboveTotal,
     /// A cohort's series carry no instance label: they were taken as one instance.
     NoInstanceLabel,
+    /// A cohort has more instances than are kept apart: none of them is judged by itself.
+    TooManyInstances {
+        /// How many there are.
+        instances: u32,
+    },
+    /// The name of an instance is longer than is kept: none of the cohort's is judged by itself.
+    InstanceNameTooLong {
+        /// Of the longest name.
+        bytes: u32,
+    },
     /// The source remarked on the query.
     Remark {
         /// In its own words, at most 256 characters.

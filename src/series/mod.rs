@@ -16,6 +16,7 @@ mod time;
 pub use evidence::Buckets;
 pub use evidence::CheckEvidence;
 pub use evidence::Fault;
+pub use evidence::InstanceEvidence;
 pub use evidence::IntervalEvidence;
 pub use evidence::Measure;
 pub use evidence::Notice;

@@ -76,18 +76,21 @@ impl Bad<'_> {
             (high, low) = (low, low - width);
         }
         let (mut at_low, mut at_high) = (excess(low), excess(high));
+        let mut side = 0;
         for _ in 0..STEPS_MAX {
-            if high - low <= PRECISION {
-                break;
+            // The Illinois rule: a secant step, and an end that stands still counts half.
+            let guess = low + at_low * (high - low) / (at_low - at_high);
+            let guess = if low < guess && guess < high { guess } else { f64::midpoint(low, high) };
+            let at = excess(guess);
+            if at > 0.0 {
+                at_high = if side > 0 { 0.5 * at_high } else { at_high };
+                (low, at_low, side) = (guess, at, 1);
+            } else {
+                at_low = if side < 0 { 0.5 * at_low } else { at_low };
+                (high, at_high, side) = (guess, at, -1);
             }
-            // Secant steps that stay inside, each followed by a halving, so neither can stall.
-            let secant = low + at_low * (high - low) / (at_low - at_high);
-            for guess in [secant, 0.5 * (low + high)] {
-                if !(low < guess && guess < high) {
-                    continue;
-                }
-                let at = excess(guess);
-                if at > 0.0 { (low, at_low) = (guess, at) } else { (high, at_high) = (guess, at) }
+            if high - low <= PRECISION || at.abs() <= PRECISION {
+                return guess;
             }
         }
         low

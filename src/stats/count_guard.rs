@@ -45,6 +45,8 @@ pub struct CountGuard {
     pub excess: f64,
     /// What it is proportional to.
     pub exposure: f64,
+    /// How much a disturbance of one unit that lasted through all intervals moves the excess.
+    pub leverage: f64,
     /// The standard error of `excess`.
     pub error: f64,
     /// Variance of the disturbance.
@@ -90,9 +92,10 @@ pub fn count_guard(scores: &[Score], interval_seconds: f64, prior: f64) -> Optio
     let nu = if share.is_finite() { ((effective_n - 1.0).max(1.0) * share * share).min(NU_MAX) } else { NU_MAX };
     let excess: f64 = scores.iter().map(|score| score.excess).sum();
     let exposure: f64 = scores.iter().map(|score| score.exposure).sum();
+    let leverage: f64 = scores.iter().map(|score| score.leverage).sum();
     let error = whole.sqrt();
     let usable = excess.is_finite() && exposure.is_finite() && error.is_finite();
-    usable.then_some(CountGuard { excess, exposure, error, disturbance, autocorrelation, nu, effective_n })
+    usable.then_some(CountGuard { excess, exposure, leverage, error, disturbance, autocorrelation, nu, effective_n })
 }
 
 impl CountGuard {

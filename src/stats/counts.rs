@@ -29,7 +29,8 @@ const FAR_LOG_ODDS: f64 = 700.0;
 #[derive(Clone, Debug, PartialEq)]
 pub struct RatioEProcess {
     margin: f64,
-    alternatives: [f64; 7],
+    /// Each alternative, and the logarithm of it over the margin.
+    alternatives: [(f64, f64); 7],
     log_likelihoods: [f64; 7],
 }
 
@@ -38,30 +39,39 @@ impl RatioEProcess {
     ///
     /// A margin outside of 1e-9 to 1e9 never gathers evidence.
     pub fn above(margin: f64) -> Self {
-        Self { margin, alternatives: GRID.map(|g| margin * g), log_likelihoods: [0.0; 7] }
+        Self { margin, alternatives: GRID.map(|g| (margin * g, g.ln())), log_likelihoods: [0.0; 7] }
     }
 
     /// The mirror: evidence against "at least `margin` times the baseline's rate".
     pub fn below(margin: f64) -> Self {
-        Self { margin, alternatives: GRID.map(|g| margin / g), log_likelihoods: [0.0; 7] }
+        Self { margin, alternatives: GRID.map(|g| (margin / g, -g.ln())), log_likelihoods: [0.0; 7] }
     }
 
     /// Takes one interval; the split of the traffic may be another each time.
     ///
     /// False, and nothing changes, where a cohort had no events or a number is no count.
     pub fn update(&mut self, bad_canary: f64, bad_baseline: f64, total_canary: f64, total_baseline: f64) -> bool {
-        let Some(split) = Split::of(bad_canary, bad_baseline, total_canary, total_baseline) else { return false };
+        self.step(bad_canary, bad_baseline, total_canary, total_baseline).is_some()
+    }
+
+    /// The same, with the logarithm of the evidence that this interval has alone: positive
+    /// where it speaks against the margin. `None` where nothing changes.
+    pub fn step(&mut self, bad_canary: f64, bad_baseline: f64, total_canary: f64, total_baseline: f64) -> Option<f64> {
+        let split = Split::of(bad_canary, bad_baseline, total_canary, total_baseline)?;
         if !MARGINS.contains(&self.margin) {
-            return false;
+            return None;
         }
         let under_margin = split.odds_total(self.margin);
-        for (alternative, sum) in self.alternatives.iter().zip(&mut self.log_likelihoods) {
+        let mut own = [0.0; 7];
+        for ((alternative, gain), own) in self.alternatives.iter().zip(&mut own) {
             // ln of the two normalisers' ratio; ln_1p keeps a tiny canary's digits.
             let growth = ((alternative - self.margin) * split.canary / under_margin).ln_1p();
-            let canary = (alternative / self.margin).ln() - growth;
-            *sum += bad_canary * canary - bad_baseline * growth;
+            *own = bad_canary * (gain - growth) - bad_baseline * growth;
         }
-        true
+        for (sum, own) in self.log_likelihoods.iter_mut().zip(own) {
+            *sum += own;
+        }
+        Some(if bad_canary + bad_baseline > 0.0 { log_mean_exp(&own) } else { 0.0 })
     }
 
     /// The logarithm of the evidence: FAIL at `ln(1/alpha)` or more. 0 at the start.

@@ -5,7 +5,12 @@
 //! Student (1908) with a pooled variance where both cohorts have instances enough, and
 //! Welch (1947) where few canaries may spread otherwise than many others.
 
+use crate::stats::interval::Interval;
 use crate::stats::student::student_to_normal;
+use crate::stats::student::student_upper_inverse_ln;
+
+/// The least relative error that a difference is credited with.
+const LEAST_ERROR: f64 = 1e-9;
 
 /// How the variance of the difference is estimated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,9 +42,15 @@ impl MeanDifference {
     pub fn z_above(&self, margin: f64) -> f64 {
         student_to_normal(self.t_above(margin), self.nu)
     }
+
+    /// The interval that leaves out `exp(ln_tail)` on each side.
+    pub fn interval(&self, ln_tail: f64) -> Interval {
+        let reach = student_upper_inverse_ln(ln_tail, self.nu) * self.se;
+        Interval { estimate: self.estimate, low: self.estimate - reach, high: self.estimate + reach }
+    }
 }
 
-/// `None` where a cohort has fewer than two values, a value is not finite, or nothing varies.
+/// `None` where a cohort has fewer than two values, or a value is not finite.
 pub fn mean_difference(canary: &[f64], baseline: &[f64], spread: Spread) -> Option<MeanDifference> {
     let (canary, baseline) = (Moments::of(canary)?, Moments::of(baseline)?);
     let (own, other) = (canary.variance / canary.n, baseline.variance / baseline.n);
@@ -55,8 +66,12 @@ pub fn mean_difference(canary: &[f64], baseline: &[f64], spread: Spread) -> Opti
             (whole, nu)
         }
     };
-    let difference = MeanDifference { estimate: canary.mean - baseline.mean, se: variance.sqrt(), nu };
-    (difference.se > 0.0 && difference.se.is_finite() && nu.is_finite()).then_some(difference)
+    // Instances that never vary do differ or do not, but not infinitely surely.
+    let least = LEAST_ERROR * canary.mean.abs().max(baseline.mean.abs());
+    let se = variance.sqrt().max(least).max(f64::MIN_POSITIVE);
+    let nu = if nu.is_nan() { freedom } else { nu };
+    let difference = MeanDifference { estimate: canary.mean - baseline.mean, se, nu };
+    (se.is_finite() && difference.estimate.is_finite()).then_some(difference)
 }
 
 struct Moments {
@@ -93,9 +108,14 @@ mod tests {
     }
 
     #[test]
-    fn one_instance_or_none_that_varies_says_nothing() {
+    fn instances_that_never_vary_differ_or_do_not() {
+        let z = |a, b| mean_difference(&[a, a], &[b, b, b], Spread::Pooled).unwrap().z_above(0.0);
+        assert!(z(1.0, 1.0).abs() < 1e-12 && z(2.0, 1.0) > 8.0 && z(1.0, 2.0) < -8.0);
+    }
+
+    #[test]
+    fn one_instance_says_nothing() {
         assert!(mean_difference(&[1.0], &[1.0, 2.0], Spread::Pooled).is_none());
-        assert!(mean_difference(&[1.0, 1.0], &[2.0, 2.0], Spread::Welch).is_none());
         assert!(mean_difference(&[1.0, f64::NAN], &[2.0, 3.0], Spread::Pooled).is_none());
     }
 }

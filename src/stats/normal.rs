@@ -68,14 +68,17 @@ pub fn normal_upper_inverse_ln(ln_p: f64) -> f64 {
     let (start, steps) = start(ln_p);
     let mut z = start;
     for _ in 0..steps {
-        z += (normal_upper_ln(z) - ln_p) / hazard(z);
+        // Mills' ratio, which costs the most, gives both the tail and its slope.
+        let (ln_tail, ratio) = if z < FAR {
+            let tail = normal_upper(z);
+            (tail.ln(), tail / density(z))
+        } else {
+            let ratio = mills(z);
+            (ratio.ln() - 0.5 * z * z - LN_SQRT_2PI, ratio)
+        };
+        z += (ln_tail - ln_p) * ratio;
     }
     z
-}
-
-/// The density over the upper tail, for `z` from about 0 on.
-fn hazard(z: f64) -> f64 {
-    if z < FAR { density(z) / normal_upper(z) } else { 1.0 / mills(z) }
 }
 
 fn density(z: f64) -> f64 {
@@ -108,7 +111,7 @@ fn mills(z: f64) -> f64 {
 /// A start for Newton at `ln_p <= -ln 2` and the steps it needs.
 fn start(ln_p: f64) -> (f64, u32) {
     if ln_p > FAINT_LN {
-        (SQRT_2 * erfc_inv(2.0 * ln_p.exp()), 2)
+        (SQRT_2 * erfc_inv(2.0 * ln_p.exp()), 1)
     } else {
         // Q(z) is about φ(z)/z.
         let rough = SQRT_2 * (-ln_p).sqrt();

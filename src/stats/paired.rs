@@ -84,7 +84,7 @@ pub struct PairedMean {
     scale: f64,
 }
 
-/// `None` for fewer than two points, or where one is not finite.
+/// `None` for fewer than two points, or where one, or a sum of them, is not finite.
 ///
 /// A series that is seen to be sluggish is read again with the stiff prior, which never
 /// makes it less so. Time `O(n)`.
@@ -95,6 +95,10 @@ pub fn paired_mean(track: Track<'_>, options: &PairedOptions) -> Option<PairedMe
     }
     let fit = if n < SLOPE_POINTS { Fit::Mean } else { Fit::Line };
     let mut rest = residuals(values, fit);
+    // Finite values may have a sum that is not, and then nothing else is.
+    if !rest.iter().all(|residual| residual.is_finite()) {
+        return None;
+    }
     let clipped = if options.clip { clip(&mut rest) } else { (0, 0) };
     // What was clipped is no part of the line either: it goes by the least squares of what is left.
     let real = count(n);

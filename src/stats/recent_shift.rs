@@ -23,10 +23,21 @@ pub fn recent_shift(differences: &[f64], margin: f64, clipped_worse: usize) -> b
     let recent = &differences[n - recent_points(n).min(n)..];
     let mean = recent.iter().sum::<f64>() / count(recent.len());
     let inside = mean < margin && differences.iter().all(|difference| !difference.is_nan());
+    !inside || newest_jump(differences, margin) || clipped_worse.saturating_mul(10) > n
+}
+
+/// Whether two of the last three `differences` are beyond `margin` and far beyond the points
+/// before them.
+///
+/// Time `O(n)`.
+pub fn newest_jump(differences: &[f64], margin: f64) -> bool {
+    let n = differences.len();
     let (earlier, newest) = differences.split_at(n - NEWEST.min(n));
+    if !newest.iter().any(|newest| *newest > margin) {
+        return false;
+    }
     let (middle, reach) = middle_and_reach(earlier);
-    let beyond = newest.iter().filter(|newest| **newest > margin && **newest > middle + reach).count();
-    !inside || beyond >= 2 || clipped_worse.saturating_mul(10) > n
+    newest.iter().filter(|newest| **newest > margin && **newest > middle + reach).count() >= 2
 }
 
 #[cfg(test)]

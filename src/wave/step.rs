@@ -182,6 +182,7 @@ fn expire(gate: &mut Gate, now: Timestamp) {
         healthy: false,
         reasons: Vec::new(),
         checks: Vec::new(),
+        expected: None,
     });
     judgement.reasons.insert(0, reason);
 }

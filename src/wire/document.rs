@@ -1,6 +1,7 @@
 //! Verdict documents: one gate, or a wave with its gates.
 
 use crate::judge::CheckOutcome;
+use crate::judge::Expected;
 use crate::judge::Outcome;
 use crate::judge::Sizes;
 use crate::judge::ThresholdReading;
@@ -73,7 +74,7 @@ struct Assumption {
     caveat: &'static str,
 }
 
-const ASSUMPTION: Assumption = Assumption { assumes: "independent_samples", caveat: prose::INDEPENDENT_SAMPLES };
+const ASSUMPTION: Assumption = Assumption { assumes: "autocorrelation_below_0.7", caveat: prose::BRIEF_MEMORY };
 
 #[derive(Serialize)]
 struct WaveShape<'a> {
@@ -170,6 +171,7 @@ struct GateShape<'a> {
     checks: Vec<CheckShape<'a>>,
     looks: u32,
     planned_looks: Option<u32>,
+    expected: Option<ExpectedShape>,
     #[serde(flatten)]
     assumption: Assumption,
     decision: Option<DecisionShape<'a>>,
@@ -199,6 +201,7 @@ impl<'a> GateShape<'a> {
             checks: judgement.map_or(Vec::new(), |judgement| judgement.checks.iter().map(CheckShape::of).collect()),
             looks: judgement.map_or(0, |judgement| judgement.looks),
             planned_looks: judgement.map(|judgement| judgement.planned).or(timing.map(|timing| timing.planned())),
+            expected: judgement.and_then(|judgement| judgement.expected).map(ExpectedShape::of),
             assumption: ASSUMPTION,
             decision: gate.decision.as_ref().map(DecisionShape::of),
             rules_digest: gate.digest.as_str(),
@@ -241,6 +244,8 @@ struct CheckShape<'a> {
     n: Pair,
     effective_n: Option<Number>,
     alpha: Option<Number>,
+    alpha_spent: Option<Number>,
+    expected: Option<ExpectedShape>,
     coverage: Pair,
     reasons: Vec<reason::CheckReason>,
     notices: Vec<reason::CheckReason>,
@@ -266,11 +271,31 @@ impl<'a> CheckShape<'a> {
             n: Pair::of(check.n),
             effective_n: check.effective_n.map(Number),
             alpha: check.alpha.map(Number),
+            alpha_spent: check.alpha_spent.map(Number),
+            expected: check.expected.map(ExpectedShape::of),
             coverage: Pair::of(check.coverage),
             reasons: check.reasons.iter().map(reason::of_check).collect(),
-            notices: check.notices.iter().map(reason::of_notice).collect(),
+            notices: check
+                .warnings
+                .iter()
+                .map(reason::of_warning)
+                .chain(check.notices.iter().map(reason::of_notice))
+                .collect(),
             details: Named(check.details.iter().map(|(name, value)| (*name, Value::from(*value))).collect()),
         }
+    }
+}
+
+/// What is to come if everything stays as it is.
+#[derive(Serialize)]
+struct ExpectedShape {
+    outcome: &'static str,
+    at: Instant,
+}
+
+impl ExpectedShape {
+    fn of(expected: Expected) -> Self {
+        Self { outcome: outcome(expected.outcome), at: Instant(expected.at) }
     }
 }
 

@@ -8,12 +8,13 @@ use crate::judge::Cause;
 use crate::judge::Cohort;
 use crate::judge::Effect;
 use crate::judge::Unit;
+use crate::judge::Warning;
 use crate::series::Notice;
 use std::fmt::Write as _;
 
-/// What the verdict rests on until the sequential tests replace it.
-pub(crate) const INDEPENDENT_SAMPLES: &str = "intervals and promised risks hold for samples that do not depend on each \
-     other; autocorrelation is corrected for gauges only";
+/// What the verdict rests on.
+pub(crate) const BRIEF_MEMORY: &str = "intervals and promised risks hold at every look, for metrics of which an interval \
+     resembles the one before by up to 0.7 (autocorrelation)";
 
 /// The longest text of a foreign mouth that we repeat, in characters.
 pub(crate) const MAX_QUOTE: usize = 256;
@@ -22,6 +23,30 @@ pub(crate) const MAX_QUOTE: usize = 256;
 pub(crate) fn cause(cause: &Cause) -> String {
     match cause {
         Cause::ShiftAboveTolerance { effect, tolerance, .. } => shift(effect, *tolerance),
+        Cause::TailAboveTolerance { effect, above, tolerance, .. } => format!(
+            "{} of the canary's events lie above {} for each of the baseline's (at least {}); tolerated is {}",
+            number(effect.estimate),
+            number(*above),
+            number(effect.low),
+            number(*tolerance)
+        ),
+        Cause::InstanceAboveTolerance { instance, bad, total, ratio, tolerance, .. } => format!(
+            "instance {} of the canary has {} bad of {} events ({}), surely more than {} times the baseline's rate",
+            quote(instance),
+            number(*bad),
+            number(*total),
+            percent(*ratio),
+            number(*tolerance)
+        ),
+        Cause::RecentShift { points } => {
+            format!("all in all within, but the last {points} intervals alone are not: something has just changed")
+        }
+        Cause::WiderScatter { canary, baseline, unit } => format!(
+            "the canary's values scatter over {} where the baseline's do over {}, and a tenth of them are beyond what a \
+             pass allows",
+            margin(*unit, *canary),
+            margin(*unit, *baseline)
+        ),
         Cause::ThresholdBreached { value, bound, series, .. } => format!(
             "the canary is at {}, beyond the bound {}, in series {}",
             number(*value),
@@ -54,6 +79,10 @@ pub(crate) fn cause(cause: &Cause) -> String {
             number(*canary)
         ),
         Cause::PartialAnswer { message } => format!("the source says that its answer lacks data: {}", quote(message)),
+        Cause::BeyondBuckets { share } => format!(
+            "{} of the events lie above the largest bucket, where slower does not show: add larger buckets",
+            percent(*share)
+        ),
         Cause::TooFewSamples { have, need } => {
             format!("{} samples are too few to say anything; it takes {}", number(*have), number(*need))
         }
@@ -116,7 +145,35 @@ pub(crate) fn notice(notice: &Notice) -> String {
         Notice::NoInstanceLabel => {
             String::from("series of a cohort carry no instance label and were taken as one instance")
         }
+        Notice::TooManyInstances { instances } => {
+            format!("a cohort has {instances} instances, too many to judge each by itself")
+        }
+        Notice::InstanceNameTooLong { bytes } => format!(
+            "an instance has a name of {bytes} bytes, too long to keep: no instance of its cohort is judged by itself"
+        ),
         Notice::Remark { message } => format!("the source remarks: {}", quote(message)),
+    }
+}
+
+/// What a reader of a number should know.
+pub(crate) fn warning(warning: &Warning) -> String {
+    match warning {
+        Warning::AutocorrelationHigh { autocorrelation } => format!(
+            "an interval resembles the one before by {}: above 0.7 the promised risks are exceeded",
+            number(*autocorrelation)
+        ),
+        Warning::JudgedAsCohorts { canary, baseline, need: [canaries, baselines] } => format!(
+            "judged as cohorts, not by instance: there were {canary} canary and {baseline} baseline instances at the \
+             first look, and it takes {canaries} and {baselines}"
+        ),
+        Warning::ValuesDropped { intervals } => format!(
+            "{intervals} {} a value at or below 0 and left out, because ratios are judged; write `scale: absolute` for \
+             what may be 0",
+            plural(*intervals, "interval had", "intervals had")
+        ),
+        Warning::TrafficDiffers { ratio } => {
+            format!("a canary instance has {} times the traffic of a baseline instance", number(*ratio))
+        }
     }
 }
 
@@ -167,7 +224,8 @@ pub(crate) fn percent(share: f64) -> String {
 
 fn shift(effect: &Effect, tolerance: f64) -> String {
     // The check may look either way: the bound that passed the tolerance tells which.
-    let above = effect.estimate > tolerance;
+    // With a split that moves, the pooled estimate may lie on the other side of it.
+    let above = effect.low >= tolerance || effect.estimate > tolerance && effect.high > tolerance;
     let (side, bound) = if above { ("at least", effect.low) } else { ("at most", effect.high) };
     let mut text = seen(effect);
     let _ = write!(text, " ({side} {}); tolerated is {}", margin(effect.unit, bound), margin(effect.unit, tolerance));
@@ -192,6 +250,13 @@ fn seen(effect: &Effect) -> String {
         Unit::Probability => {
             format!("a canary event is larger than a baseline event in {} of pairs", percent(effect.estimate))
         }
+        Unit::TailRatio => {
+            format!("beyond the bound the canary has {} times the baseline's share of events", number(effect.estimate))
+        }
+        Unit::AbsoluteChange => {
+            let place = if effect.estimate < 0.0 { "below" } else { "above" };
+            format!("the canary is {} {place} the baseline", number(effect.estimate.abs()))
+        }
         Unit::RelativeChange => {
             let place = if effect.estimate < 0.0 { "below" } else { "above" };
             format!("the canary is {} {place} the baseline", percent(effect.estimate.abs()))
@@ -201,7 +266,8 @@ fn seen(effect: &Effect) -> String {
 
 fn margin(unit: Unit, value: f64) -> String {
     match unit {
-        Unit::RateRatio => number(value),
+        Unit::AbsoluteChange if value > 0.0 => format!("+{}", number(value)),
+        Unit::RateRatio | Unit::TailRatio | Unit::AbsoluteChange => number(value),
         Unit::Probability => percent(value),
         Unit::RelativeChange => signed_percent(value),
     }
@@ -214,9 +280,9 @@ fn signed_percent(value: f64) -> String {
 /// The value of "no change".
 fn neutral(unit: Unit) -> f64 {
     match unit {
-        Unit::RateRatio => 1.0,
+        Unit::RateRatio | Unit::TailRatio => 1.0,
         Unit::Probability => 0.5,
-        Unit::RelativeChange => 0.0,
+        Unit::RelativeChange | Unit::AbsoluteChange => 0.0,
     }
 }
 
@@ -277,6 +343,10 @@ mod tests {
         says(
             &shift(effect(Unit::RateRatio, 0.4, 0.3, 0.55), 0.8),
             "the canary's error rate is 0.4 times the baseline's (at most 0.55); tolerated is 0.8",
+        );
+        says(
+            &shift(effect(Unit::RateRatio, 0.9, 1.25, 15.2), 1.25),
+            "the canary's error rate is 0.9 times the baseline's (at least 1.25); tolerated is 1.25",
         );
         says(
             &shift(effect(Unit::RateRatio, f64::INFINITY, 13.3, f64::INFINITY), 1.25),

@@ -4,6 +4,7 @@ use crate::judge::Cause;
 use crate::judge::Cohort;
 use crate::judge::Effect;
 use crate::judge::Unit;
+use crate::judge::Warning;
 use crate::series::Notice;
 use crate::wave::Gate;
 use crate::wave::GateState;
@@ -66,16 +67,41 @@ pub(crate) fn of_notice(notice: &Notice) -> CheckReason {
         Notice::NativeAndClassic => ("native_and_classic", Vec::new()),
         Notice::BadAboveTotal => ("bad_above_total", Vec::new()),
         Notice::NoInstanceLabel => ("no_instance_label", Vec::new()),
+        Notice::TooManyInstances { instances } => ("too_many_instances", vec![("instances", (*instances).into())]),
+        Notice::InstanceNameTooLong { bytes } => ("instance_name_too_long", vec![("bytes", (*bytes).into())]),
         Notice::Remark { message } => ("remark", vec![("message", Value::Text(prose::quote(message)))]),
     };
     CheckReason { code, message: prose::notice(notice), detail: Named(detail) }
+}
+
+pub(crate) fn of_warning(warning: &Warning) -> CheckReason {
+    let count = |count: usize| Value::from(u32::try_from(count).unwrap_or(u32::MAX));
+    let (code, detail) = match warning {
+        Warning::AutocorrelationHigh { autocorrelation } => {
+            ("autocorrelation_high", vec![("autocorrelation", (*autocorrelation).into())])
+        }
+        Warning::JudgedAsCohorts { canary, baseline, need } => (
+            "judged_as_cohorts",
+            vec![
+                ("canary", count(*canary)),
+                ("baseline", count(*baseline)),
+                ("canary_needed", count(need[0])),
+                ("baseline_needed", count(need[1])),
+            ],
+        ),
+        Warning::ValuesDropped { intervals } => ("values_dropped", vec![("intervals", (*intervals).into())]),
+        Warning::TrafficDiffers { ratio } => ("traffic_differs", vec![("ratio", (*ratio).into())]),
+    };
+    CheckReason { code, message: prose::warning(warning), detail: Named(detail) }
 }
 
 pub(crate) fn unit(unit: Unit) -> &'static str {
     match unit {
         Unit::RateRatio => "rate_ratio",
         Unit::Probability => "probability",
+        Unit::TailRatio => "tail_ratio",
         Unit::RelativeChange => "relative_change",
+        Unit::AbsoluteChange => "absolute_change",
     }
 }
 
@@ -135,6 +161,23 @@ fn cause_detail(cause: &Cause) -> Vec<(&'static str, Value)> {
             detail.extend([("tolerance", (*tolerance).into()), ("at", (*at).into())]);
             detail
         }
+        Cause::TailAboveTolerance { effect: found, above, tolerance, at } => {
+            let mut detail = effect(found);
+            detail.extend([("above", (*above).into()), ("tolerance", (*tolerance).into()), ("at", (*at).into())]);
+            detail
+        }
+        Cause::InstanceAboveTolerance { instance, bad, total, ratio, tolerance, at } => vec![
+            ("instance", Value::Text(prose::quote(instance))),
+            ("bad", (*bad).into()),
+            ("total", (*total).into()),
+            ("ratio", (*ratio).into()),
+            ("tolerance", (*tolerance).into()),
+            ("at", (*at).into()),
+        ],
+        Cause::RecentShift { points } => vec![("points", (*points).into())],
+        Cause::WiderScatter { canary, baseline, unit: of } => {
+            vec![("canary", (*canary).into()), ("baseline", (*baseline).into()), ("unit", unit(*of).into())]
+        }
         Cause::ThresholdBreached { value, bound, series, at } => vec![
             ("value", (*value).into()),
             ("bound", (*bound).into()),
@@ -155,6 +198,7 @@ fn cause_detail(cause: &Cause) -> Vec<(&'static str, Value)> {
         }
         Cause::NoScale { canary } => vec![("canary", (*canary).into())],
         Cause::PartialAnswer { message } => vec![("message", Value::Text(prose::quote(message)))],
+        Cause::BeyondBuckets { share } => vec![("share", (*share).into())],
         Cause::TooFewSamples { have, need } => vec![("have", (*have).into()), ("need", (*need).into())],
         Cause::MinDuration { until } | Cause::WarmingUp { until } => vec![("until", (*until).into())],
         Cause::NoTelemetry { cohort: whose } | Cause::NoTraffic { cohort: whose } => vec![("cohort", cohort(*whose))],

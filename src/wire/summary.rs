@@ -111,7 +111,13 @@ fn running(gate: &Gate) -> String {
     }
     let mut text = undecided(judgement);
     if let Some(timing) = &gate.timing {
-        let _ = write!(text, "; at most {} to go", span(timing.deadline.since(judgement.at)));
+        let _ = match judgement.expected {
+            Some(expected) if expected.outcome == Outcome::Fail => {
+                write!(text, "; heading for a fail in about {}", span(expected.at.since(judgement.at)))
+            }
+            Some(expected) => write!(text, "; about {} to go", span(expected.at.since(judgement.at))),
+            None => write!(text, "; at most {} to go", span(timing.deadline.since(judgement.at))),
+        };
     }
     // What makes it unhealthy is graver than how long it takes, so it is said first.
     match judgement.reasons.first() {

@@ -1,6 +1,7 @@
 //! One integration-test binary, a module for each boundary.
 
 mod api;
+mod blind_spots;
 mod calibration;
 mod cli;
 mod daemon;
@@ -21,6 +22,7 @@ mod properties;
 mod reference;
 mod rules;
 mod scrape;
+mod stale;
 mod store;
 mod support;
 mod wave;

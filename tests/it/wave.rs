@@ -74,6 +74,7 @@ fn judged_at_look(look: u32, ruling: Ruling, healthy: bool) -> Event {
         healthy,
         reasons: vec![Reason { check: None, cause }],
         checks: Vec::new(),
+        expected: None,
     }))
 }
 

@@ -5,6 +5,7 @@ use wavegate::judge::Cause;
 use wavegate::judge::CheckOutcome;
 use wavegate::judge::Cohort;
 use wavegate::judge::Effect;
+use wavegate::judge::Expected;
 use wavegate::judge::Judgement;
 use wavegate::judge::Margins;
 use wavegate::judge::Outcome;
@@ -14,6 +15,7 @@ use wavegate::judge::Sizes;
 use wavegate::judge::ThresholdReading;
 use wavegate::judge::Timing;
 use wavegate::judge::Unit;
+use wavegate::judge::Warning;
 use wavegate::rules::Digest;
 use wavegate::rules::OnFail;
 use wavegate::rules::RulesName;
@@ -78,7 +80,8 @@ fn judgement(ruling: Ruling, healthy: bool, checks: Vec<CheckOutcome>, gate: Vec
     };
     let own = gate.into_iter().map(|cause| Reason { check: None, cause });
     let reasons = own.chain(checks.iter().flat_map(of_check)).collect();
-    Judgement { at: minute(12), looks: 10, planned: 58, ruling, healthy, reasons, checks }
+    let expected = checks.iter().filter(|_| healthy).find_map(|check| check.expected);
+    Judgement { at: minute(12), looks: 10, planned: 58, ruling, healthy, reasons, checks, expected }
 }
 
 fn ratio(outcome: Outcome, effect: Effect, reasons: Vec<Cause>) -> CheckOutcome {
@@ -94,16 +97,21 @@ fn ratio(outcome: Outcome, effect: Effect, reasons: Vec<Cause>) -> CheckOutcome 
         n: Sizes { canary: 48211.0, baseline: 190_544.0 },
         effective_n: None,
         alpha: Some(0.025),
+        alpha_spent: Some(0.004),
+        expected: None,
         coverage: Sizes { canary: 1.0, baseline: 0.995 },
         reasons,
         notices: vec![Notice::StartsAtFirstSample { series: 2 }],
+        warnings: vec![Warning::AutocorrelationHigh { autocorrelation: 0.81 }],
         details: vec![("log_e", 1.5), ("log_e_needed", 3.688_879_454_113_936)],
     }
 }
 
 fn undecided() -> CheckOutcome {
     let effect = Effect { estimate: 1.1, low: 0.4, high: f64::INFINITY, unit: Unit::RateRatio };
-    ratio(Outcome::Inconclusive, effect, vec![Cause::NeedsMoreEvidence { effect: Some(effect), pass_within: 2.0 }])
+    let open = Cause::NeedsMoreEvidence { effect: Some(effect), pass_within: 2.0 };
+    let expected = Some(Expected { outcome: Outcome::Pass, at: minute(18) });
+    CheckOutcome { expected, ..ratio(Outcome::Inconclusive, effect, vec![open]) }
 }
 
 fn failed() -> CheckOutcome {
@@ -130,6 +138,7 @@ fn restarts(outcome: Outcome, reasons: Vec<Cause>) -> CheckOutcome {
             samples: 5,
         }),
         alpha: None,
+        expected: None,
         notices: Vec::new(),
         details: Vec::new(),
         n: Sizes { canary: 40.0, baseline: 0.0 },
@@ -329,7 +338,9 @@ fn a_summary_is_one_line_that_says_why() {
             judgement(Ruling::GoOn, healthy, vec![check, restarts(Outcome::Pass, Vec::new())], Vec::new()),
         )
     };
-    summary(vec![analyzing(true, undecided())], "1 of 2 checks undecided; at most 48 min to go");
+    summary(vec![analyzing(true, undecided())], "1 of 2 checks undecided; about 6 min to go");
+    let nowhere = CheckOutcome { expected: None, ..undecided() };
+    summary(vec![analyzing(true, nowhere)], "1 of 2 checks undecided; at most 48 min to go");
 
     let silent = CheckOutcome { reasons: vec![Cause::NoTelemetry { cohort: Cohort::Canary }], ..undecided() };
     summary(

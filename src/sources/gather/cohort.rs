@@ -27,6 +27,8 @@ use crate::sources::gather::counters::MAX_SERIES;
 use crate::sources::gather::forms::Form;
 use crate::sources::gather::forms::Forms;
 use crate::sources::gather::forms::Shown;
+use crate::sources::gather::instances;
+use crate::sources::gather::instances::Named;
 use crate::sources::gather::past;
 use crate::sources::gather::plan::Asked;
 use crate::sources::gather::plan::at_ends;
@@ -50,6 +52,8 @@ pub(super) enum Cohort<'a> {
     Mean { answer: &'a Answer, instance: &'a [String] },
     /// Values on the grid, of which the worst counts.
     Worst { answer: &'a Answer, extreme: Extreme },
+    /// Two means over instances: a value, and what it is divided by.
+    Rated { value: Box<Cohort<'a>>, per: Box<Cohort<'a>> },
 }
 
 /// Whether the metric of bad events exists at all.
@@ -75,6 +79,8 @@ pub(super) struct Reading<'a> {
     pub(super) gaps: BTreeSet<&'a Labels>,
     /// Series that start at their first sample.
     pub(super) starts: BTreeSet<&'a Labels>,
+    /// The labels by which instances are kept apart; none where they are not.
+    apart: &'a [String],
 }
 
 impl<'a> Cohort<'a> {
@@ -107,6 +113,10 @@ impl<'a> Cohort<'a> {
             }
             Asked::Mean { expr } => Self::Mean { answer: values(expr), instance },
             Asked::Worst { expr, extreme } => Self::Worst { answer: values(expr), extreme: *extreme },
+            Asked::Rated { value, per } => {
+                let mean = |asked| Box::new(Self::new(asked, instance, run, began, answers));
+                Self::Rated { value: mean(value), per: mean(per) }
+            }
         }
     }
 
@@ -118,6 +128,7 @@ impl<'a> Cohort<'a> {
             Self::Buckets(forms) => vec![forms.classic.answer(), forms.native.answer()],
             Self::Rate { counters, .. } => vec![counters.answer()],
             Self::Mean { answer, .. } | Self::Worst { answer, .. } => vec![answer],
+            Self::Rated { value, per } => [value.answers(), per.answers()].concat(),
         }
     }
 
@@ -126,6 +137,7 @@ impl<'a> Cohort<'a> {
         let all = |answer: &&'a Answer| answer.series.iter().collect();
         match self {
             Self::Buckets(forms) => vec![forms.classic.series().to_vec(), forms.native.series().to_vec()],
+            Self::Rated { value, per } => [value.series(), per.series()].concat(),
             Self::Unbound { .. } | Self::Ratio { .. } | Self::Rate { .. } | Self::Mean { .. } | Self::Worst { .. } => {
                 self.answers().iter().map(all).collect()
             }
@@ -142,6 +154,7 @@ impl<'a> Cohort<'a> {
         let is_seen = |one: &&Histograms| counter::is_seen(one.counts(), window);
         match self {
             Self::Buckets(_) => 0,
+            Self::Rated { value, per } => value.not_read(window) + per.not_read(window),
             Self::Unbound { .. } | Self::Ratio { .. } | Self::Rate { .. } | Self::Mean { .. } | Self::Worst { .. } => {
                 self.answers().iter().map(|answer| answer.native.iter().filter(is_seen).count()).sum()
             }
@@ -150,7 +163,11 @@ impl<'a> Cohort<'a> {
 
     /// Whether the answers are series as they are stored, not results of functions.
     pub(super) fn is_raw(&self) -> bool {
-        matches!(self, Self::Ratio { .. } | Self::Buckets(_) | Self::Rate { .. })
+        match self {
+            Self::Ratio { .. } | Self::Buckets(_) | Self::Rate { .. } => true,
+            Self::Unbound { .. } | Self::Mean { .. } | Self::Worst { .. } => false,
+            Self::Rated { value, per } => value.is_raw() && per.is_raw(),
+        }
     }
 
     /// What must be asked besides, now that the samples are known.
@@ -161,7 +178,9 @@ impl<'a> Cohort<'a> {
             }
             Self::Buckets(forms) => [forms.classic.questions(), forms.native.questions()].concat(),
             // What a counter had before its first sample says nothing of its rate.
-            Self::Unbound { .. } | Self::Rate { .. } | Self::Mean { .. } | Self::Worst { .. } => Vec::new(),
+            Self::Unbound { .. } | Self::Rate { .. } | Self::Mean { .. } | Self::Worst { .. } | Self::Rated { .. } => {
+                Vec::new()
+            }
         }
     }
 
@@ -177,19 +196,31 @@ impl<'a> Cohort<'a> {
                 forms.classic.learn(answers);
                 forms.native.learn(answers);
             }
-            Self::Unbound { .. } | Self::Rate { .. } | Self::Mean { .. } | Self::Worst { .. } => {}
+            Self::Unbound { .. } | Self::Rate { .. } | Self::Mean { .. } | Self::Worst { .. } | Self::Rated { .. } => {}
         }
     }
 
     /// What the cohort showed in `window`, in which a healthy series has
     /// `expected` raw samples, and of a histogram in which form; `None` where there
-    /// is none that both cohorts have.
-    pub(super) fn read(&self, window: Window, expected: u32, instance: &[String], form: Option<Form>) -> Reading<'_> {
+    /// is none that both cohorts have. Instances are kept apart by the labels `apart`.
+    pub(super) fn read<'s>(
+        &'s self,
+        window: Window,
+        expected: u32,
+        instance: &[String],
+        apart: &'s [String],
+        form: Option<Form>,
+    ) -> Reading<'s> {
+        if let Self::Rated { value, per } = self {
+            let mut reading = value.read(window, expected, instance, apart, form);
+            reading.divide(per.read(window, expected, instance, &[], form));
+            return reading;
+        }
         let read = self.counters(form);
         let excess = || read.iter().find_map(|counters| counters.excess(window));
-        let mut reading = Reading::nothing(if self.counts() { expected } else { 1 });
+        let mut reading = Reading::nothing(if self.counts() { expected } else { 1 }, apart);
         match self {
-            Self::Unbound { .. } => {}
+            Self::Unbound { .. } | Self::Rated { .. } => {}
             _ if let Some(message) = excess() => reading.refuse(message),
             Self::Ratio { bad, total, existence } => reading.ratio(bad, total, existence, window),
             Self::Buckets(forms) => match form {
@@ -219,7 +250,7 @@ impl<'a> Cohort<'a> {
             Self::Ratio { bad, total, .. } => vec![bad, total],
             Self::Buckets(forms) => form.map(|form| forms.counters(form)).into_iter().collect(),
             Self::Rate { counters, .. } => vec![counters],
-            Self::Unbound { .. } | Self::Mean { .. } | Self::Worst { .. } => Vec::new(),
+            Self::Unbound { .. } | Self::Mean { .. } | Self::Worst { .. } | Self::Rated { .. } => Vec::new(),
         }
     }
 
@@ -259,7 +290,7 @@ impl Existence<'_> {
 }
 
 impl<'a> Reading<'a> {
-    fn nothing(expected: u32) -> Self {
+    fn nothing(expected: u32, apart: &'a [String]) -> Self {
         Self {
             observed: Observed::nothing(expected),
             cumulative: Cumulative::default(),
@@ -268,6 +299,7 @@ impl<'a> Reading<'a> {
             notices: BTreeSet::new(),
             gaps: BTreeSet::new(),
             starts: BTreeSet::new(),
+            apart,
         }
     }
 
@@ -292,21 +324,20 @@ impl<'a> Reading<'a> {
 
     fn ratio(&mut self, bad: &Counters<'a>, total: &Counters<'a>, existence: &Existence<'_>, window: Window) {
         let mut count = |counters: &Counters<'a>| {
-            let mut sum = Total::default();
+            let (mut sum, mut named) = (Total::default(), Named::by(self.apart));
             for series in counters.series() {
-                sum.add(&self.tally(counters, series, window));
+                let tally = self.tally(counters, series, window);
+                sum.add(&tally);
+                named.add(series.labels(), &tally);
             }
-            sum
+            (sum, named)
         };
-        let (bad, total) = (count(bad), count(total));
+        let ((bad, named_bad), (total, named_total)) = (count(bad), count(total));
         self.faults.extend(existence.fault(window));
-        if let Some(all) = total.increase.filter(|all| all.is_finite()) {
-            let of_them = bad.increase.unwrap_or(0.0);
-            if of_them > all {
-                self.notices.insert(Notice::BadAboveTotal);
-            }
-            self.observed.measure = Measure::Counts { bad: of_them.min(all), total: all };
+        if let Some(events) = instances::events(&bad, &total, &mut self.notices) {
+            self.observed.measure = events;
         }
+        self.observed.instances = instances::counts(&named_bad, &named_total, &mut self.notices);
         self.look(&total);
         self.look(&Total { seen: 0, ..bad });
     }
@@ -397,6 +428,7 @@ impl<'a> Reading<'a> {
     }
 
     fn average(&mut self, values: Vec<(&Labels, f64)>, instance: &[String]) {
+        self.observed.instances = instances::values(&values, self.apart, &mut self.notices);
         let mean = gauge::mean(values, instance);
         if let Some(value) = mean.value {
             self.observed.measure = Measure::Value(value);
@@ -404,6 +436,24 @@ impl<'a> Reading<'a> {
         if mean.is_nameless {
             self.notices.insert(Notice::NoInstanceLabel);
         }
+    }
+
+    /// Takes the mean for each of `per`: where either is unknown, both are.
+    fn divide(&mut self, mut per: Self) {
+        self.observed.measure = match (&self.observed.measure, &per.observed.measure) {
+            (Measure::Value(value), Measure::Value(per)) if *per >= 0.0 => Measure::Rated { value: *value, per: *per },
+            _ => Measure::Nothing,
+        };
+        let share = |observed: &Observed| f64::from(observed.seen) / f64::from(observed.expected);
+        if share(&per.observed) < share(&self.observed) {
+            (self.observed.seen, self.observed.expected) = (per.observed.seen, per.observed.expected);
+        }
+        self.observed.nan = self.observed.nan.max(per.observed.nan);
+        self.observed.infinite = self.observed.infinite.max(per.observed.infinite);
+        self.faults.append(&mut per.faults);
+        self.notices.append(&mut per.notices);
+        self.gaps.append(&mut per.gaps);
+        self.starts.append(&mut per.starts);
     }
 
     /// Counts samples instance by instance where some of them are missing and some are

@@ -69,9 +69,11 @@ impl<'a> Material<'a> {
     pub(super) fn evidence(&self, window: Window, expected: u32) -> CheckEvidence {
         let shown = self.baseline.as_ref().map_or(Shown::Nothing, |cohort| cohort.shown(window));
         let form = forms::common(self.canary.shown(window), shown);
+        let [of_canary, of_baseline] = self.plan.apart;
         let instance = self.plan.instance;
-        let mut canary = self.canary.read(window, expected, instance, form);
-        let mut baseline = self.baseline.as_ref().map(|cohort| cohort.read(window, expected, instance, form));
+        let mut canary = self.canary.read(window, expected, instance, of_canary, form);
+        let baseline = self.baseline.as_ref();
+        let mut baseline = baseline.map(|cohort| cohort.read(window, expected, instance, of_baseline, form));
         let mut notices: BTreeSet<Notice> = self.remarks.iter().take(MAX_REMARKS).cloned().collect();
         if align(&mut canary, baseline.as_mut()) {
             notices.insert(Notice::BoundsDiffer);

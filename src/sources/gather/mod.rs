@@ -5,6 +5,7 @@
 //! question  each question once, a few at a time
 //! counters  raw samples, and births among them; past: the hour before
 //! forms     histograms, classic or native
+//! instances what each instance showed, where a check asks for that
 //! cohort    one cohort in one window; fold: both cohorts become evidence
 //! survey    how often the source scrapes
 //! ```
@@ -17,6 +18,7 @@ mod cohort;
 mod counters;
 mod fold;
 mod forms;
+mod instances;
 mod past;
 mod plan;
 mod question;

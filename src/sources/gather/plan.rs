@@ -3,6 +3,7 @@
 use crate::rules::Bound;
 use crate::rules::Check;
 use crate::rules::CheckKind;
+use crate::rules::GaugeTest;
 use crate::rules::query::Bindings;
 use crate::rules::query::BoundMatchers;
 use crate::rules::query::GaugeQuery;
@@ -30,6 +31,9 @@ pub(super) struct Plan<'a> {
     pub(super) baseline: Option<Asked>,
     /// The labels that tell one instance from another.
     pub(super) instance: &'a [String],
+    /// The labels by which instances of the canary, and of the baseline, are kept apart;
+    /// none where they are not.
+    pub(super) apart: [&'a [String]; 2],
     /// The matchers of both cohorts, where they are the same.
     pub(super) same: Option<String>,
     /// How often a probe asks; `None` of a check that the source knows about.
@@ -51,6 +55,8 @@ pub(super) enum Asked {
     Mean { expr: String },
     /// An expression of which the worst series counts.
     Worst { expr: String, extreme: Extreme },
+    /// Two means over instances: a value, and what it is divided by.
+    Rated { value: Box<Asked>, per: Box<Asked> },
 }
 
 /// A counter with a cohort's matchers.
@@ -81,6 +87,7 @@ impl<'a> Plan<'a> {
             canary: ask(&canary),
             baseline: baseline.as_ref().map(ask),
             instance: &cohorts.instance,
+            apart: apart(&check.kind, &cohorts.instance),
             same,
             every: check.probe.as_ref().map(|probe| probe.every),
         }
@@ -93,10 +100,21 @@ impl<'a> Plan<'a> {
     }
 }
 
+/// The labels by which instances of the canary, and of the baseline, are kept apart.
+fn apart<'a>(kind: &CheckKind, instance: &'a [String]) -> [&'a [String]; 2] {
+    match kind {
+        CheckKind::Ratio { .. } | CheckKind::Gauge { test: GaugeTest::ByInstance, .. } => [instance; 2],
+        CheckKind::Gauge { test: GaugeTest::Paired { .. } | GaugeTest::MannWhitney, .. }
+        | CheckKind::Histogram { .. }
+        | CheckKind::Quantile { .. }
+        | CheckKind::Threshold { .. } => [&[]; 2],
+    }
+}
+
 /// Whether evidence of this kind is counted from raw samples.
 fn counts(kind: &CheckKind) -> bool {
     match kind {
-        CheckKind::Ratio { .. } | CheckKind::Histogram { .. } => true,
+        CheckKind::Ratio { .. } | CheckKind::Histogram { .. } | CheckKind::Quantile { .. } => true,
         CheckKind::Gauge { query, .. } => matches!(query, GaugeQuery::Increments { .. }),
         CheckKind::Threshold { .. } => false,
     }
@@ -108,14 +126,13 @@ impl Asked {
             CheckKind::Ratio { bad, total, .. } => {
                 Self::Ratio { bad: Counter::of(bad, cohort), total: Counter::of(total, cohort), relaxed: bad.relaxed() }
             }
-            CheckKind::Histogram { metric, .. } => {
+            CheckKind::Histogram { metric, .. } | CheckKind::Quantile { metric, .. } => {
                 Self::Buckets { classic: Counter::buckets(metric, cohort), native: Counter::of(metric, cohort) }
             }
-            CheckKind::Gauge { query: GaugeQuery::Increments { selector, per_second }, .. } => {
-                Self::Rate { counter: Counter::of(selector, cohort), per_second: *per_second }
-            }
-            CheckKind::Gauge { query: GaugeQuery::Expr(query), .. } => {
-                Self::Mean { expr: bind(query, cohort, request) }
+            CheckKind::Gauge { query, per: None, .. } => Self::gauge(query, cohort, request),
+            CheckKind::Gauge { query, per: Some(per), .. } => {
+                let mean = |query| Box::new(Self::gauge(query, cohort, request));
+                Self::Rated { value: mean(query), per: mean(per) }
             }
             CheckKind::Threshold { query, bound, .. } => {
                 let extreme = match bound {
@@ -127,6 +144,15 @@ impl Asked {
         }
     }
 
+    fn gauge(query: &GaugeQuery, cohort: &BoundMatchers, request: &Request<'_>) -> Self {
+        match query {
+            GaugeQuery::Increments { selector, per_second } => {
+                Self::Rate { counter: Counter::of(selector, cohort), per_second: *per_second }
+            }
+            GaugeQuery::Expr(query) => Self::Mean { expr: bind(query, cohort, request) },
+        }
+    }
+
     fn questions(&self, run: &[Window]) -> Vec<Question> {
         match self {
             Self::Unbound { .. } => Vec::new(),
@@ -135,6 +161,7 @@ impl Asked {
             }
             Self::Rate { counter, .. } => counter.question(run).into_iter().collect(),
             Self::Mean { expr } | Self::Worst { expr, .. } => at_ends(expr, run).into_iter().collect(),
+            Self::Rated { value, per } => [value.questions(run), per.questions(run)].concat(),
         }
     }
 }
@@ -144,14 +171,35 @@ impl Asked {
 pub(super) fn selectors(kind: &CheckKind, cohort: &BoundMatchers) -> Vec<String> {
     match kind {
         CheckKind::Ratio { total, .. } => vec![total.bind(cohort)],
-        CheckKind::Histogram { metric, .. } => {
+        CheckKind::Histogram { metric, .. } | CheckKind::Quantile { metric, .. } => {
             vec![Counter::buckets(metric, cohort).selector, metric.bind(cohort)]
         }
-        CheckKind::Gauge { query: GaugeQuery::Increments { selector, .. }, .. } => vec![selector.bind(cohort)],
-        CheckKind::Gauge { query: GaugeQuery::Expr(query), .. } | CheckKind::Threshold { query, .. } => {
-            query.selectors().first().map(|selector| selector.bind(cohort)).into_iter().collect()
-        }
+        CheckKind::Gauge { query, .. } => of_gauge(query, cohort),
+        CheckKind::Threshold { query, .. } => first(query, cohort),
     }
+}
+
+/// As [`selectors`], of what the value is divided by; none where it is divided by nothing.
+pub(super) fn divisor(kind: &CheckKind, cohort: &BoundMatchers) -> Vec<String> {
+    match kind {
+        CheckKind::Gauge { per: Some(per), .. } => of_gauge(per, cohort),
+        CheckKind::Gauge { per: None, .. }
+        | CheckKind::Ratio { .. }
+        | CheckKind::Histogram { .. }
+        | CheckKind::Quantile { .. }
+        | CheckKind::Threshold { .. } => Vec::new(),
+    }
+}
+
+fn of_gauge(query: &GaugeQuery, cohort: &BoundMatchers) -> Vec<String> {
+    match query {
+        GaugeQuery::Increments { selector, .. } => vec![selector.bind(cohort)],
+        GaugeQuery::Expr(query) => first(query, cohort),
+    }
+}
+
+fn first(query: &PromQl, cohort: &BoundMatchers) -> Vec<String> {
+    query.selectors().first().map(|selector| selector.bind(cohort)).into_iter().collect()
 }
 
 impl Counter {

@@ -3,6 +3,7 @@
 use crate::rules::Check;
 use crate::rules::RuleFile;
 use crate::rules::query::Bindings;
+use crate::rules::query::BoundMatchers;
 use crate::series::Timestamp;
 use crate::series::Window;
 use crate::series::counter;
@@ -10,14 +11,15 @@ use crate::series::native::Histograms;
 use crate::sources::Answer;
 use crate::sources::Error;
 use crate::sources::Source;
+use crate::sources::gather::plan::divisor;
 use crate::sources::gather::plan::selectors;
 use crate::sources::gather::question::Answers;
 use crate::sources::gather::question::Question;
 use std::time::Duration;
 
-/// Checks that are looked at: enough to meet each kind of target that a gate
-/// watches, and few enough to open a gate at once.
-const MAX_CHECKS: usize = 8;
+/// Queries of checks that are looked at: enough to meet each kind of target that a
+/// gate watches, and few enough to open a gate at once.
+const MAX_QUERIES: usize = 8;
 
 /// Scrape intervals are configured in seconds; jitter is some milliseconds.
 const STEP_MS: u64 = 100;
@@ -25,8 +27,8 @@ const STEP_MS: u64 = 100;
 /// The scrape interval of `source`, as the samples of the five minutes up to
 /// `start` show it, or `None` where none show two.
 ///
-/// For each of the first checks on raw samples: the median distance of
-/// consecutive samples of its baseline, or else of its canary. Of those the
+/// For each of the first queries of checks on raw samples: the median distance of
+/// consecutive samples of the baseline, or else of the canary. Of those the
 /// longest, as a grid that is finer than a check's scrapes finds it blind. How often
 /// probes ask is known.
 pub async fn survey(
@@ -39,9 +41,9 @@ pub async fn survey(
         .checks
         .iter()
         .filter(|check| check.probe.is_none())
-        .map(|check| candidates(check, rules, bindings))
+        .flat_map(|check| candidates(check, rules, bindings))
         .filter(|found| !found.is_empty());
-    let mut open: Vec<Vec<String>> = selectors.take(MAX_CHECKS).collect();
+    let mut open: Vec<Vec<String>> = selectors.take(MAX_QUERIES).collect();
     let mut longest = None;
     while open.iter().any(|selectors| !selectors.is_empty()) {
         // The first of each, all at once; those that showed nothing ask their next.
@@ -57,11 +59,12 @@ pub async fn survey(
     Ok(longest)
 }
 
-/// The selectors of a check on raw samples: of the baseline, then of the canary.
-fn candidates(check: &Check, rules: &RuleFile, bindings: &Bindings<'_>) -> Vec<String> {
+/// The selectors of each query of a check on raw samples: of the baseline, then of the canary.
+fn candidates(check: &Check, rules: &RuleFile, bindings: &Bindings<'_>) -> [Vec<String>; 2] {
     let cohorts = check.cohorts.as_ref().unwrap_or(&rules.cohorts);
     let cohorts = [cohorts.baseline.as_ref(), Some(&cohorts.canary)].into_iter().flatten();
-    cohorts.filter_map(|matchers| matchers.bind(bindings)).flat_map(|bound| selectors(&check.kind, &bound)).collect()
+    let bound: Vec<BoundMatchers> = cohorts.filter_map(|matchers| matchers.bind(bindings)).collect();
+    [selectors, divisor].map(|of| bound.iter().flat_map(|cohort| of(&check.kind, cohort)).collect())
 }
 
 fn ask_first(selectors: Vec<String>, start: Timestamp) -> Option<(Question, Vec<String>)> {

@@ -8,6 +8,7 @@
 use crate::series::Buckets;
 use crate::series::CheckEvidence;
 use crate::series::Fault as EvidenceFault;
+use crate::series::InstanceEvidence;
 use crate::series::IntervalEvidence;
 use crate::series::Labels;
 use crate::series::Measure;
@@ -56,12 +57,23 @@ struct CheckRow {
 #[serde(deny_unknown_fields)]
 struct ObservedRow {
     measure: MeasureRow,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    instances: Vec<InstanceRow>,
     seen: u32,
     expected: u32,
     #[serde(default, skip_serializing_if = "is_zero")]
     nan: u32,
     #[serde(default, skip_serializing_if = "is_zero")]
     infinite: u32,
+}
+
+/// Short, because there may be many: `["a",2,100]`, `["a",0.3]`.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum InstanceRow {
+    Counts(String, f64, f64),
+    Value(String, f64),
+    Other(String, MeasureRow),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -71,6 +83,7 @@ enum MeasureRow {
     Counts { bad: f64, total: f64 },
     Buckets { bounds: Vec<BoundRow>, counts: Vec<f64> },
     Value(f64),
+    Rated { value: f64, per: f64 },
     Worst { value: f64, series: BTreeMap<String, String> },
 }
 
@@ -106,6 +119,8 @@ enum NoticeRow {
     NativeAndClassic,
     BadAboveTotal,
     NoInstanceLabel,
+    TooManyInstances { instances: u32 },
+    InstanceNameTooLong { bytes: u32 },
     Remark { message: String },
 }
 
@@ -169,21 +184,54 @@ impl TryFrom<&Observed> for ObservedRow {
 
     fn try_from(observed: &Observed) -> Result<Self, Fault> {
         checked(observed)?;
-        let measure = match &observed.measure {
-            Measure::Nothing => MeasureRow::Nothing,
-            Measure::Counts { bad, total } => MeasureRow::Counts { bad: *bad, total: *total },
-            Measure::Buckets(buckets) => MeasureRow::Buckets {
+        let measure = MeasureRow::from(&observed.measure);
+        let row = |InstanceEvidence { name, measure }: &InstanceEvidence| match measure {
+            Measure::Counts { bad, total } => InstanceRow::Counts(name.clone(), *bad, *total),
+            Measure::Value(value) => InstanceRow::Value(name.clone(), *value),
+            Measure::Nothing | Measure::Buckets(_) | Measure::Rated { .. } | Measure::Worst { .. } => {
+                InstanceRow::Other(name.clone(), MeasureRow::from(measure))
+            }
+        };
+        let instances = observed.instances.iter().map(row).collect();
+        let Observed { seen, expected, nan, infinite, .. } = *observed;
+        Ok(Self { measure, instances, seen, expected, nan, infinite })
+    }
+}
+
+impl From<&Measure> for MeasureRow {
+    fn from(measure: &Measure) -> Self {
+        match measure {
+            Measure::Nothing => Self::Nothing,
+            Measure::Counts { bad, total } => Self::Counts { bad: *bad, total: *total },
+            Measure::Buckets(buckets) => Self::Buckets {
                 bounds: buckets.bounds().iter().copied().map(BoundRow::from).collect(),
                 counts: buckets.counts().to_vec(),
             },
-            Measure::Value(value) => MeasureRow::Value(*value),
-            Measure::Worst { value, series } => MeasureRow::Worst {
+            Measure::Value(value) => Self::Value(*value),
+            Measure::Rated { value, per } => Self::Rated { value: *value, per: *per },
+            Measure::Worst { value, series } => Self::Worst {
                 value: *value,
                 series: series.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
             },
-        };
-        let Observed { seen, expected, nan, infinite, .. } = *observed;
-        Ok(Self { measure, seen, expected, nan, infinite })
+        }
+    }
+}
+
+impl TryFrom<MeasureRow> for Measure {
+    type Error = Fault;
+
+    fn try_from(row: MeasureRow) -> Result<Self, Fault> {
+        Ok(match row {
+            MeasureRow::Nothing => Self::Nothing,
+            MeasureRow::Counts { bad, total } => Self::Counts { bad, total },
+            MeasureRow::Buckets { bounds, counts } => {
+                let bounds = bounds.into_iter().map(f64::from).collect();
+                Self::Buckets(Buckets::new(bounds, counts).ok_or("the buckets are no histogram")?)
+            }
+            MeasureRow::Value(value) => Self::Value(value),
+            MeasureRow::Rated { value, per } => Self::Rated { value, per },
+            MeasureRow::Worst { value, series } => Self::Worst { value, series: Labels::from_iter(series) },
+        })
     }
 }
 
@@ -191,17 +239,22 @@ impl TryFrom<ObservedRow> for Observed {
     type Error = Fault;
 
     fn try_from(row: ObservedRow) -> Result<Self, Fault> {
-        let measure = match row.measure {
-            MeasureRow::Nothing => Measure::Nothing,
-            MeasureRow::Counts { bad, total } => Measure::Counts { bad, total },
-            MeasureRow::Buckets { bounds, counts } => {
-                let bounds = bounds.into_iter().map(f64::from).collect();
-                Measure::Buckets(Buckets::new(bounds, counts).ok_or("the buckets are no histogram")?)
-            }
-            MeasureRow::Value(value) => Measure::Value(value),
-            MeasureRow::Worst { value, series } => Measure::Worst { value, series: Labels::from_iter(series) },
+        let instance = |row: InstanceRow| {
+            let (name, measure) = match row {
+                InstanceRow::Counts(name, bad, total) => (name, Measure::Counts { bad, total }),
+                InstanceRow::Value(name, value) => (name, Measure::Value(value)),
+                InstanceRow::Other(name, measure) => (name, measure.try_into()?),
+            };
+            Ok(InstanceEvidence { name, measure })
         };
-        let observed = Self { measure, seen: row.seen, expected: row.expected, nan: row.nan, infinite: row.infinite };
+        let observed = Self {
+            measure: row.measure.try_into()?,
+            instances: row.instances.into_iter().map(instance).collect::<Result<_, Fault>>()?,
+            seen: row.seen,
+            expected: row.expected,
+            nan: row.nan,
+            infinite: row.infinite,
+        };
         checked(&observed).map(|()| observed)
     }
 }
@@ -212,12 +265,20 @@ fn checked(observed: &Observed) -> Result<(), Fault> {
     if observed.expected == 0 {
         return Err("no sample is expected".to_owned());
     }
-    let sound = match &observed.measure {
+    let instances = observed.instances.iter().map(|instance| &instance.measure);
+    match std::iter::once(&observed.measure).chain(instances).find(|measure| !is_sound(measure)) {
+        None => Ok(()),
+        Some(measure) => Err(format!("{measure:?} is not a measure")),
+    }
+}
+
+fn is_sound(measure: &Measure) -> bool {
+    match measure {
         Measure::Nothing | Measure::Buckets(_) => true,
         Measure::Counts { bad, total } => total.is_finite() && 0.0 <= *bad && bad <= total,
+        Measure::Rated { value, per } => value.is_finite() && per.is_finite() && 0.0 <= *per,
         Measure::Value(value) | Measure::Worst { value, .. } => value.is_finite(),
-    };
-    if sound { Ok(()) } else { Err(format!("{:?} is not a measure", observed.measure)) }
+    }
 }
 
 impl From<f64> for BoundRow {
@@ -271,6 +332,8 @@ impl From<Notice> for NoticeRow {
             Notice::NativeAndClassic => Self::NativeAndClassic,
             Notice::BadAboveTotal => Self::BadAboveTotal,
             Notice::NoInstanceLabel => Self::NoInstanceLabel,
+            Notice::TooManyInstances { instances } => Self::TooManyInstances { instances },
+            Notice::InstanceNameTooLong { bytes } => Self::InstanceNameTooLong { bytes },
             Notice::Remark { message } => Self::Remark { message },
         }
     }
@@ -285,6 +348,8 @@ impl From<NoticeRow> for Notice {
             NoticeRow::NativeAndClassic => Self::NativeAndClassic,
             NoticeRow::BadAboveTotal => Self::BadAboveTotal,
             NoticeRow::NoInstanceLabel => Self::NoInstanceLabel,
+            NoticeRow::TooManyInstances { instances } => Self::TooManyInstances { instances },
+            NoticeRow::InstanceNameTooLong { bytes } => Self::InstanceNameTooLong { bytes },
             NoticeRow::Remark { message } => Self::Remark { message },
         }
     }

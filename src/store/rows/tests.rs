@@ -7,6 +7,7 @@ use crate::rules::RulesName;
 use crate::series::Buckets;
 use crate::series::CheckEvidence;
 use crate::series::Fault;
+use crate::series::InstanceEvidence;
 use crate::series::IntervalEvidence;
 use crate::series::Labels;
 use crate::series::Measure;
@@ -65,13 +66,23 @@ fn measure() -> impl Strategy<Value = Measure> {
         }),
         buckets(),
         finite().prop_map(Measure::Value),
+        (finite(), finite()).prop_map(|(value, per)| Measure::Rated { value, per: per.abs() }),
         (finite(), labels).prop_map(|(value, series)| Measure::Worst { value, series }),
     ]
 }
 
 fn observed() -> impl Strategy<Value = Observed> {
-    (measure(), any::<u32>(), 1..=u32::MAX, any::<u32>(), any::<u32>())
-        .prop_map(|(measure, seen, expected, nan, infinite)| Observed { measure, seen, expected, nan, infinite })
+    let instance = (text(), measure()).prop_map(|(name, measure)| InstanceEvidence { name, measure });
+    (measure(), vec(instance, 0..3), any::<u32>(), 1..=u32::MAX, any::<u32>(), any::<u32>()).prop_map(
+        |(measure, instances, seen, expected, nan, infinite)| Observed {
+            measure,
+            instances,
+            seen,
+            expected,
+            nan,
+            infinite,
+        },
+    )
 }
 
 fn fault() -> impl Strategy<Value = Fault> {
@@ -90,6 +101,8 @@ fn notice() -> impl Strategy<Value = Notice> {
         Just(Notice::NativeAndClassic),
         Just(Notice::BadAboveTotal),
         Just(Notice::NoInstanceLabel),
+        any::<u32>().prop_map(|instances| Notice::TooManyInstances { instances }),
+        any::<u32>().prop_map(|bytes| Notice::InstanceNameTooLong { bytes }),
         text().prop_map(|message| Notice::Remark { message }),
     ]
 }
@@ -206,6 +219,21 @@ fn the_written_form_is_compact_and_stable() {
         write_evidence(&with_measure(Measure::Buckets(buckets))).unwrap(),
         r#"{"from":0,"to":1,"checks":[{"canary":{"measure":{"buckets":{"bounds":["-Inf",0.1,"+Inf"],"counts":[0.0,2.5,1.0]}},"seen":0,"expected":1}}]}"#
     );
+}
+
+#[test]
+fn instances_make_an_interval_a_few_kilobytes_large() {
+    let instance = |index: u32| InstanceEvidence {
+        name: format!("checkout-7d9f8b6c5d-x2x{index:02}"),
+        measure: Measure::Counts { bad: f64::from(index), total: 1234.0 + f64::from(index) },
+    };
+    let seen = Observed { measure: Measure::Counts { bad: 190.0, total: 24_870.0 }, seen: 1, ..Observed::nothing(1) };
+    let canary = Observed { instances: (0..20).map(instance).collect(), ..seen.clone() };
+    let check = CheckEvidence { canary, baseline: Some(seen), ..CheckEvidence::missing() };
+    let window =
+        Window { from: Timestamp::from_millis(1_790_000_000_000), to: Timestamp::from_millis(1_790_000_015_000) };
+    let bytes = write_evidence(&IntervalEvidence { window, checks: vec![check; 3] }).unwrap().len();
+    assert!(bytes < 6 * 1024, "{bytes} bytes");
 }
 
 #[test]

@@ -141,6 +141,6 @@ fn judge_says_what_it_cannot_use_and_when_nobody_answers() {
     check(&run(["judge", &good, "--wave", "a\nb", "--source", NOWHERE]), 2, &["--wave", "control"]);
     check(&run(["judge", &good, "--wave", "w", "--source", NOWHERE]), 2, &["baseline"]);
     check(&run(["judge", &good, "--wave", "w"]), 2, &["--source"]);
-    home.put_rules("good.yaml", &service_rules().replace("tolerance: 10%", "tolerance: ten"));
+    home.put_rules("good.yaml", &service_rules().replacen("tolerance: 10%", "tolerance: ten", 1));
     check(&judge(&[]), 2, &["good.yaml:", "ten", "1 to mend"]);
 }

@@ -1,19 +1,27 @@
 //! Native histograms: found without being asked for, and read as the classic ones are.
 
 use crate::gather::BEGAN;
+use crate::gather::block_on;
 use crate::gather::check_of;
+use crate::gather::counts;
 use crate::gather::gather_from;
+use crate::gather::instances::divided;
 use crate::gather::latency;
 use crate::gather::memory::Memory;
+use crate::gather::memory::at;
 use crate::gather::memory::scrapes;
 use crate::gather::ratio;
 use crate::gather::rules;
 use crate::gather::windows;
+use std::time::Duration;
+use wavegate::rules::RuleFile;
+use wavegate::rules::query::Bindings;
 use wavegate::series::CheckEvidence;
 use wavegate::series::Fault;
 use wavegate::series::Measure;
 use wavegate::series::Notice;
 use wavegate::series::Observed;
+use wavegate::sources::gather;
 
 /// A histogram scraped every 15 s from `first` to `last` that grows by `by` a scrape.
 fn grows(first: i64, last: i64, by: [f64; 3]) -> Vec<(i64, [f64; 3])> {
@@ -185,7 +193,11 @@ fn a_fleet_that_changes_its_form_is_read_again_when_both_have_it() {
     let evidence = gather_from(&source, &latency(), &windows(60, 15));
     let is_native = |index: usize| match &evidence[index].checks[0].canary.measure {
         Measure::Buckets(buckets) => Some(buckets.bounds().len() == 5),
-        Measure::Nothing | Measure::Counts { .. } | Measure::Value(_) | Measure::Worst { .. } => None,
+        Measure::Nothing
+        | Measure::Counts { .. }
+        | Measure::Value(_)
+        | Measure::Rated { .. }
+        | Measure::Worst { .. } => None,
     };
     // Until the baseline changes too it is the classic form that both have, and it is silent.
     let forms = [0, 2, 4, 5, 59].map(is_native);
@@ -224,4 +236,56 @@ fn a_native_histogram_is_no_number_and_a_number_no_native_histogram() {
     let check = check_of(&source, &latency(), 3);
     check_buckets(&check.canary, &[0.0, 1.0, 2.0, 3.0, INF], &[0.0, 6.0, 0.0, 4.0, 0.0]);
     assert_eq!((check.canary.seen, check.canary.expected, check.notices), (1, 1, vec![]));
+}
+
+#[test]
+fn a_native_histogram_is_not_what_a_value_is_divided_by_and_that_is_said() {
+    let mut source = both([6.0, 0.0, 4.0], [6.0, 0.0, 4.0]);
+    for wave in ["new", "old"] {
+        source.add(&format!("cpu_total{{wave_id={wave},pod={wave}}}"), scrapes(3600, 7800, 7.5));
+    }
+    let rate = |metric: &str| format!("rate({metric}[$interval])");
+    let said = Notice::Remark { message: "1 series have native histograms, which were not read".to_owned() };
+    for (value, per) in [("cpu_total", "latency_seconds"), ("latency_seconds", "cpu_total")] {
+        let check = check_of(&source, &divided(&rate(value), &rate(per)), 3);
+        assert_eq!((check.canary.measure, check.canary.seen), (Measure::Nothing, 0));
+        assert_eq!((check.notices, check.faults), (vec![said.clone()], vec![]));
+    }
+}
+
+#[test]
+fn instances_are_told_apart_beside_histograms_of_either_form() {
+    let mut source = both([6.0, 0.0, 4.0], [6.0, 0.0, 4.0]);
+    for (series, by) in [("new,pod=a", 30.0), ("new,pod=b", 10.0), ("old,pod=o", 50.0)] {
+        source.add(&format!("requests_total{{wave_id={series},code=200}}"), scrapes(3600, 7800, by));
+        source.add(&format!("requests_total{{wave_id={series},code=500}}"), scrapes(3600, 7800, 1.0));
+    }
+    source.add_native("requests_total{wave_id=new,pod=c}", 1.0, grows(3600, 7800, [1.0; 3]));
+    let mut rules = ratio();
+    rules.checks.extend(latency().checks);
+    let evidence = gather_from(&source, &rules, &windows(8, 15));
+    let [errors, latency] = &evidence[3].checks[..] else { panic!("{evidence:?}") };
+    let apart: Vec<_> = errors.canary.instances.iter().map(|one| (one.name.as_str(), one.measure.clone())).collect();
+    assert_eq!(apart, [("a", counts(1.0, 31.0)), ("b", counts(1.0, 11.0))]);
+    assert_eq!((&errors.canary.measure, errors.notices.len()), (&counts(2.0, 42.0), 1), "c is not read, as is said");
+    check_buckets(&latency.canary, &[0.0, 1.0, 2.0, 3.0, INF], &[0.0, 6.0, 0.0, 4.0, 0.0]);
+    assert_eq!(latency.canary.instances, []);
+}
+
+#[test]
+fn the_survey_looks_at_either_form_and_at_a_divisor() {
+    let source = both([6.0, 0.0, 4.0], [6.0, 0.0, 4.0]);
+    let mut rules = latency();
+    let survey = |source: &Memory, rules: &RuleFile| {
+        let bindings = Bindings { wave: "new", baseline: Some("old") };
+        block_on(gather::survey(source, rules, &bindings, at(BEGAN))).unwrap()
+    };
+    assert_eq!(survey(&source, &rules), Some(Duration::from_secs(15)));
+    rules.checks.extend(divided("cpu", "latency_seconds_bucket").checks);
+    let mut slow = both([6.0, 0.0, 4.0], [6.0, 0.0, 4.0]);
+    slow.add(
+        "latency_seconds_bucket{wave_id=new,pod=new,le=+Inf}",
+        (0..20).map(|k| (BEGAN - 60 * k, 1.0)).rev().collect(),
+    );
+    assert_eq!(survey(&slow, &rules), Some(Duration::from_mins(1)));
 }

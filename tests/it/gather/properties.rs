@@ -2,25 +2,33 @@
 
 use crate::gather::BEGAN;
 use crate::gather::gather_from;
+use crate::gather::instances::by_instance;
+use crate::gather::instances::divided;
 use crate::gather::memory::Memory;
 use crate::gather::rules;
 use crate::gather::windows;
 use proptest::prelude::*;
 use wavegate::rules::RuleFile;
+use wavegate::series::InstanceEvidence;
 use wavegate::series::IntervalEvidence;
+use wavegate::series::Measure;
 
 /// Windows of one minute: with two hours of them, questions are split as well.
 const WINDOWS: i64 = 100;
 
 /// Each kind of check, on the same two metrics.
 fn every_kind() -> RuleFile {
-    rules(
+    let mut all = rules(
         "  - name: ratio\n    ratio: { bad: 'a_total{code=\"1\"}', total: a_total }\n\
          \x20 - name: histogram\n    histogram: h\n\
          \x20 - name: rate\n    gauge: 'rate(a_total[$interval])'\n\
          \x20 - name: mean\n    gauge: 'a_total'\n\
          \x20 - name: worst\n    threshold: 'a_total'\n    max: 50\n    breach: 1 of 1\n",
-    )
+    );
+    all.checks.extend(by_instance("rate(a_total[$interval])").checks);
+    all.checks.extend(by_instance("a_total").checks);
+    all.checks.extend(divided("rate(a_total[$interval])", "a_total").checks);
+    all
 }
 
 /// Samples of one series: alternately seconds of scrapes and of silence, and
@@ -119,18 +127,58 @@ proptest! {
             for observed in [Some(check.canary), check.baseline].into_iter().flatten() {
                 prop_assert!(observed.expected >= 1);
                 match observed.measure {
-                    wavegate::series::Measure::Nothing => {}
-                    wavegate::series::Measure::Counts { bad, total } => {
+                    Measure::Nothing => {}
+                    Measure::Counts { bad, total } => {
                         prop_assert!(0.0 <= bad && bad <= total && total.is_finite());
                         prop_assert!(observed.seen > 0);
                     }
-                    wavegate::series::Measure::Buckets(buckets) => prop_assert!(buckets.total().is_finite()),
-                    wavegate::series::Measure::Value(value) | wavegate::series::Measure::Worst { value, .. } => {
+                    Measure::Buckets(buckets) => prop_assert!(buckets.total().is_finite()),
+                    Measure::Value(value) | Measure::Worst { value, .. } => {
                         prop_assert!(value.is_finite());
+                        prop_assert!(observed.seen > 0);
+                    }
+                    Measure::Rated { value, per } => {
+                        prop_assert!(value.is_finite() && per.is_finite() && per >= 0.0);
                         prop_assert!(observed.seen > 0);
                     }
                 }
             }
         }
     }
+
+    #[test]
+    fn what_instances_show_adds_up_to_what_their_cohort_does(source in source()) {
+        for check in in_runs(&source, &every_kind(), &[]).into_iter().flat_map(|one| one.checks) {
+            for observed in [Some(check.canary), check.baseline].into_iter().flatten() {
+                let instances = &observed.instances;
+                prop_assert!(instances.windows(2).all(|pair| pair[0].name < pair[1].name));
+                let [bad, total, values, count] = sums(instances);
+                if instances.is_empty() {
+                    continue;
+                }
+                if let Measure::Counts { bad: all_bad, total: all } = observed.measure {
+                    // An instance of which all is unknown may have bad events, and is left out.
+                    prop_assert!((total - all).abs() < 1e-9 && bad <= all_bad, "{:?}", observed);
+                } else if let Measure::Value(mean) = observed.measure {
+                    prop_assert!((values - mean * count).abs() <= 1e-9 * values.abs(), "{:?}", observed);
+                } else {
+                    prop_assert!(false, "{:?}", observed);
+                }
+            }
+        }
+    }
+}
+
+/// Bad events, all events, values, and how many instances there are.
+fn sums(instances: &[InstanceEvidence]) -> [f64; 4] {
+    instances.iter().fold([0.0; 4], |[bads, totals, values, count], instance| {
+        let mut sums = [bads, totals, values, count + 1.0];
+        if let Measure::Counts { bad, total } = instance.measure {
+            sums[0] += bad;
+            sums[1] += total;
+        } else if let Measure::Value(value) = instance.measure {
+            sums[2] += value;
+        }
+        sums
+    })
 }

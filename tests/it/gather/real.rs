@@ -6,6 +6,7 @@ use crate::support::waves::openmetrics;
 use std::time::Duration;
 use wavegate::rules;
 use wavegate::rules::query::Bindings;
+use wavegate::series::CheckEvidence;
 use wavegate::series::IntervalEvidence;
 use wavegate::series::Measure;
 use wavegate::series::Notice;
@@ -52,6 +53,14 @@ async fn evidence(source: &Prometheus, windows: &[Window]) -> Vec<IntervalEviden
     gather::evidence(gather::Sources::only(source), &request).await.unwrap()
 }
 
+/// The names of the canary's instances, and what they counted together.
+fn instances(check: &CheckEvidence) -> (Vec<String>, f64) {
+    assert!(!check.baseline.as_ref().unwrap().instances.is_empty());
+    let counted = |measure: &Measure| if let Measure::Counts { total, .. } = measure { *total } else { panic!() };
+    let all = &check.canary.instances;
+    (all.iter().map(|one| one.name.clone()).collect(), all.iter().map(|one| counted(&one.measure)).sum())
+}
+
 #[tokio::test]
 async fn a_real_server_gives_each_window_the_same_evidence_however_it_is_asked() {
     let server = PrometheusServer::backfilled(&openmetrics(&[wave()]));
@@ -67,9 +76,9 @@ async fn a_real_server_gives_each_window_the_same_evidence_however_it_is_asked()
     assert_eq!(at_once, in_parts);
 
     // 51 and 102 requests a second; the instances are new, so all of them count, restarts or not.
-    let mut requests = (0.0, 0.0);
+    let (mut requests, mut apart) = ((0.0, 0.0), Vec::new());
     for one in &at_once {
-        let [errors, latency, cpu, memory] = &one.checks[..] else { panic!("four checks") };
+        let [errors, latency, tail, cpu, memory] = &one.checks[..] else { panic!("five checks") };
         for check in &one.checks {
             assert_eq!(check.faults, [], "{:?}", one.window);
         }
@@ -81,7 +90,9 @@ async fn a_real_server_gives_each_window_the_same_evidence_however_it_is_asked()
             panic!("{errors:?}")
         };
         requests = (requests.0 + canary, requests.1 + baseline);
+        apart.push(instances(errors));
         assert!(matches!(&latency.canary.measure, Measure::Buckets(buckets) if buckets.bounds().len() == 12));
+        assert_eq!((&tail.canary.measure, &tail.baseline), (&latency.canary.measure, &latency.baseline));
         assert!(matches!(memory.canary.measure, Measure::Value(bytes) if (1.0e8..1.0e9).contains(&bytes)));
         // The first sample of a new instance gives no rate.
         if one.window.from > wave().start {
@@ -91,4 +102,7 @@ async fn a_real_server_gives_each_window_the_same_evidence_however_it_is_asked()
     for (found, expect) in [(requests.0, 51.0 * 600.0), (requests.1, 102.0 * 600.0)] {
         assert!((found / expect - 1.0_f64).abs() < 0.15, "{found} of {expect}");
     }
+    let pods = ["new-canary-0", "new-canary-1", "new-canary-2"].map(str::to_owned);
+    assert!(apart[1..].iter().all(|(names, _)| *names == pods), "{apart:?}");
+    assert!((apart.iter().map(|(_, total)| total).sum::<f64>() - requests.0).abs() < 1e-6, "{apart:?}");
 }

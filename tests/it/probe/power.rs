@@ -55,7 +55,8 @@ fn ruled(failing: f64, slower: f64) -> (u32, u32, Duration) {
 }
 
 fn pair(canary: Measure, baseline: Measure) -> CheckEvidence {
-    let seen = |measure| Observed { measure, seen: REQUESTS, expected: REQUESTS, nan: 0, infinite: 0 };
+    let seen =
+        |measure| Observed { measure, instances: Vec::new(), seen: REQUESTS, expected: REQUESTS, nan: 0, infinite: 0 };
     CheckEvidence { canary: seen(canary), baseline: Some(seen(baseline)), faults: vec![], notices: vec![] }
 }
 

@@ -9,6 +9,7 @@ use wavegate::rules::Bound;
 use wavegate::rules::Breach;
 use wavegate::rules::CheckKind;
 use wavegate::rules::Digest;
+use wavegate::rules::GaugeScale;
 use wavegate::rules::GaugeTest;
 use wavegate::rules::OnDeadline;
 use wavegate::rules::OnFail;
@@ -17,6 +18,7 @@ use wavegate::rules::Risk;
 use wavegate::rules::RuleFile;
 use wavegate::rules::Schedule;
 use wavegate::rules::Severity;
+use wavegate::rules::Spending;
 use wavegate::rules::Telemetry;
 use wavegate::rules::Worse;
 use wavegate::rules::query::Bindings;
@@ -95,7 +97,7 @@ fn a_name_and_one_check_are_enough() {
             settle: seconds(30),
         }
     );
-    assert_eq!(rules.risk, Risk { false_fail: 0.05, false_pass: 0.05 });
+    assert_eq!(rules.risk, Risk { false_fail: 0.05, false_pass: 0.05, spending: Spending::Linear });
     assert_eq!(rules.telemetry, Telemetry { coverage: 0.9 });
     assert_eq!(rules.cohorts.canary, Matchers::parse("wave_id=\"$wave\"").unwrap());
     assert_eq!(rules.cohorts.baseline, Matchers::parse("wave_id=\"$baseline\"").ok());
@@ -107,8 +109,10 @@ fn a_name_and_one_check_are_enough() {
         check.kind,
         CheckKind::Gauge {
             query: GaugeQuery::parse("rate(c_total[$interval])").unwrap(),
-            test: GaugeTest::Default,
-            policy: Policy { worse: Worse::Increase, tolerance: 0.05, pass_within: 0.2, weight: 1.0 },
+            per: None,
+            test: GaugeTest::Paired { drift: false, strict: false },
+            scale: GaugeScale::Relative,
+            policy: Policy { worse: Worse::Increase, tolerance: 0.05, pass_within: 0.2, weight: 1.0, min_points: 8 },
         }
     );
 }
@@ -129,7 +133,7 @@ fn a_probe_is_two_checks_that_share_its_weight() {
     assert_eq!((probe.every, probe.timeout), (seconds(5), seconds(2)));
 
     let CheckKind::Ratio { bad, total, floor, policy } = &errors.kind else { panic!("a ratio") };
-    let usual = Policy { worse: Worse::Increase, tolerance: 1.25, pass_within: 2.0, weight: 1.5 };
+    let usual = Policy { worse: Worse::Increase, tolerance: 1.25, pass_within: 2.0, weight: 1.5, min_points: 4 };
     assert_eq!((*floor, *policy), (0.02, usual));
     let cohorts = errors.cohorts.as_ref().unwrap();
     let nobody = Bindings { wave: "w", baseline: None };
@@ -139,7 +143,10 @@ fn a_probe_is_two_checks_that_share_its_weight() {
     assert_eq!(bad.bind(&bound), format!("probe_requests_total{{result=\"failure\",{own}}}"));
 
     let CheckKind::Histogram { metric, policy } = &latency.kind else { panic!("a histogram") };
-    assert_eq!(*policy, Policy { worse: Worse::Increase, tolerance: 0.05, pass_within: 0.15, weight: 1.5 });
+    assert_eq!(
+        *policy,
+        Policy { worse: Worse::Increase, tolerance: 0.05, pass_within: 0.15, weight: 1.5, min_points: 4 }
+    );
     let bound = latency.cohorts.as_ref().unwrap().baseline.as_ref().unwrap().bind(&nobody).unwrap();
     let own = format!("probe=\"{}\",url=\"https://shop/?a=b%20c\"", probe.key());
     assert_eq!(metric.bind_suffixed("_bucket", &bound), format!("probe_duration_seconds_bucket{{{own}}}"));
@@ -154,9 +161,9 @@ fn both_halves_of_a_probe_have_margins_of_their_own() {
     let CheckKind::Ratio { floor, policy, .. } = &rules.checks[0].kind else { panic!("a ratio") };
     assert_eq!(
         (*floor, *policy),
-        (0.05, Policy { worse: Worse::Increase, tolerance: 2.0, pass_within: 4.0, weight: 0.5 })
+        (0.05, Policy { worse: Worse::Increase, tolerance: 2.0, pass_within: 4.0, weight: 0.5, min_points: 4 })
     );
-    let expect = Policy { worse: Worse::Increase, tolerance: 0.05, pass_within: 0.09, weight: 0.5 };
+    let expect = Policy { worse: Worse::Increase, tolerance: 0.05, pass_within: 0.09, weight: 0.5, min_points: 4 };
     assert_eq!(rules.checks[1].kind.policy(), Some(&expect));
 }
 
@@ -179,7 +186,7 @@ source: prometheus
 x-margins: &margins 1.1%
 cohorts: { canary: 'a="$wave"', baseline: 'a!="$wave"', instance: [pod, node] }
 schedule: { interval: 30s, warmup: 0s, min_duration: 1h30m, deadline: 2h, on_deadline: fail, settle: 0s }
-risk: { false_fail: 1%, false_pass: 10% }
+risk: { false_fail: 1%, false_pass: 10%, spending: obf }
 telemetry: { coverage: 100% }
 checks:
   - name: ratio
@@ -197,6 +204,7 @@ checks:
     histogram: d_seconds{a="b"}
     tolerance: 0.5pp
     pass_within: 7pp
+    min_points: 30
     on_fail: report
   - name: gauge
     gauge: m
@@ -215,24 +223,32 @@ checks:
     let rules = parsed.rules;
     assert_eq!(rules.schedule.on_deadline, OnDeadline::Fail);
     assert_eq!((rules.schedule.min_duration, rules.schedule.settle), (seconds(5400), seconds(0)));
-    assert_eq!(rules.risk, Risk { false_fail: 0.01, false_pass: 0.1 });
+    assert_eq!(rules.risk, Risk { false_fail: 0.01, false_pass: 0.1, spending: Spending::Obf });
     let policies: Vec<_> = rules
         .checks
         .iter()
         .filter_map(|check| match &check.kind {
             CheckKind::Ratio { policy, floor, .. } => Some((*policy, *floor)),
-            CheckKind::Histogram { policy, .. } | CheckKind::Gauge { policy, .. } => Some((*policy, -1.0)),
+            CheckKind::Histogram { policy, .. }
+            | CheckKind::Quantile { policy, .. }
+            | CheckKind::Gauge { policy, .. } => Some((*policy, -1.0)),
             CheckKind::Threshold { .. } => None,
         })
         .collect();
-    let policy = |worse, tolerance, pass_within, weight| Policy { worse, tolerance, pass_within, weight };
+    let policy = |worse, tolerance, pass_within, weight, min_points| Policy {
+        worse,
+        tolerance,
+        pass_within,
+        weight,
+        min_points,
+    };
     assert_eq!(
         policies,
         [
-            (policy(Worse::Either, 1.0, 1.5, 0.5), 0.0),
-            (policy(Worse::Decrease, 1.25, 2.0, 1.0), 0.0),
-            (policy(Worse::Increase, 0.005, 0.07, 1.0), -1.0),
-            (policy(Worse::Decrease, 0.011, 0.2, 1.0), -1.0),
+            (policy(Worse::Either, 1.0, 1.5, 0.5, 4), 0.0),
+            (policy(Worse::Decrease, 1.25, 2.0, 1.0, 4), 0.0),
+            (policy(Worse::Increase, 0.005, 0.07, 1.0, 30), -1.0),
+            (policy(Worse::Decrease, 0.011, 0.2, 1.0, 8), -1.0),
         ]
     );
     let on_fail: Vec<_> = rules.checks.iter().map(|check| check.on_fail).collect();
@@ -384,6 +400,12 @@ fn edits() -> impl Strategy<Value = Vec<Edit>> {
         "[1e30]",
         "=~",
         "tolerance",
+        "0.2",
+        "{ relative: 5%, absolute: 0.2 }",
+        "\n    per: m",
+        "\n    quantile: p99",
+        "\n    scale: absolute",
+        "\n    min_points: 9",
         "match",
         "baseline",
     ]);

@@ -5,3 +5,4 @@
 
 mod binding;
 mod files;
+mod language;

@@ -199,7 +199,7 @@ pub(crate) fn interval(index: u32) -> IntervalEvidence {
 }
 
 fn check(canary: Measure, baseline: Option<Measure>) -> CheckEvidence {
-    let observed = |measure| Observed { measure, seen: 3, expected: 4, nan: 1, infinite: 2 };
+    let observed = |measure| Observed { measure, instances: Vec::new(), seen: 3, expected: 4, nan: 1, infinite: 2 };
     CheckEvidence {
         canary: observed(canary),
         baseline: baseline.map(observed),

@@ -1,10 +1,13 @@
 //! What the tests start: the real binary, a real Prometheus, seeded traffic to fill
-//! it with, a valve between the two, and an HTTP server that misbehaves on purpose.
+//! it with, a valve between the two, an HTTP server that misbehaves on purpose, and
+//! waves of made-up evidence.
 
 pub(crate) mod daemon;
 pub(crate) mod http;
 pub(crate) mod prometheus;
 pub(crate) mod random;
 pub(crate) mod remote_write;
+#[expect(dead_code, reason = "the large calibration, an example, draws more kinds of waves")]
+pub(crate) mod simulation;
 pub(crate) mod valve;
 pub(crate) mod waves;
