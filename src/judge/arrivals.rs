@@ -17,6 +17,9 @@ const RECENT: Duration = Duration::from_mins(5);
 /// Intervals in a row that a canary may have events in with nobody beside it: whatever it
 /// does in them is compared with nothing.
 const ALONE_MAX: usize = 4;
+/// Of a baseline that often has no event it takes more of them: as many as chance leaves to
+/// this at the share of intervals that it had none in before.
+const ALONE_CHANCE: f64 = 0.01;
 
 /// The arrivals of one cohort in one check.
 #[derive(Clone, Debug, PartialEq)]
@@ -104,13 +107,23 @@ pub(crate) struct Traffic {
     baseline_idle: usize,
     /// Intervals in a row that the canary alone had events in.
     alone: usize,
+    /// Intervals that the canary had events in, and those of them that it was alone in.
+    busy: f64,
+    busy_alone: f64,
     most: usize,
 }
 
 impl Traffic {
     /// Nothing yet, on a grid of `interval`.
     pub(crate) fn new(interval: Duration) -> Self {
-        Self { canary_idle: 0, baseline_idle: 0, alone: 0, most: recent_intervals(interval) }
+        Self {
+            canary_idle: 0,
+            baseline_idle: 0,
+            alone: 0,
+            busy: 0.0,
+            busy_alone: 0.0,
+            most: recent_intervals(interval),
+        }
     }
 
     /// Takes the events of one interval; true where both cohorts had some.
@@ -118,7 +131,10 @@ impl Traffic {
         let idle = |before: usize, events: f64| if events > 0.0 { 0 } else { before.saturating_add(1) };
         self.canary_idle = idle(self.canary_idle, canary);
         self.baseline_idle = idle(self.baseline_idle, baseline);
-        self.alone = if canary > 0.0 && baseline <= 0.0 { self.alone.saturating_add(1) } else { 0 };
+        let is_alone = canary > 0.0 && baseline <= 0.0;
+        self.alone = if is_alone { self.alone.saturating_add(1) } else { 0 };
+        self.busy += if canary > 0.0 { 1.0 } else { 0.0 };
+        self.busy_alone += if is_alone { 1.0 } else { 0.0 };
         canary > 0.0 && baseline > 0.0
     }
 
@@ -126,12 +142,19 @@ impl Traffic {
     pub(crate) fn fault(&self) -> Option<Cause> {
         let cohort = if self.most <= self.canary_idle {
             Cohort::Canary
-        } else if self.most <= self.baseline_idle || ALONE_MAX <= self.alone {
+        } else if self.most <= self.baseline_idle || self.is_left_alone() {
             Cohort::Baseline
         } else {
             return None;
         };
         Some(Cause::NoTraffic { cohort })
+    }
+
+    /// Whether the canary alone has been busy for longer than the baseline's pauses are.
+    fn is_left_alone(&self) -> bool {
+        let run = f64::from(u32::try_from(self.alone).unwrap_or(u32::MAX));
+        let before = share(self.busy_alone - run, self.busy - run);
+        ALONE_MAX <= self.alone && before.powf(run) <= ALONE_CHANCE
     }
 }
 

@@ -314,10 +314,12 @@ impl CheckState {
             Test::Threshold(_) => return,
         };
         let when = |index| timing.window(index).to;
-        self.expected = finding.outlook.coming(looks, place).map(|coming| match coming {
+        let coming = finding.outlook.coming(looks, place).map(|coming| match coming {
             Coming::Fail(index) => Expected { outcome: Outcome::Fail, at: when(index) },
             Coming::Pass(index) => Expected { outcome: Outcome::Pass, at: when(index) },
         });
+        // If everything stays as it is, what forbids a PASS goes on to.
+        self.expected = coming.filter(|coming| coming.outcome != Outcome::Pass || finding.unsure.is_none());
         if look.place.is_some() {
             self.failed = self.failed.take().or(finding.worse);
             // What forbids a PASS also takes back the one that was found: it is looked for again.
@@ -326,7 +328,9 @@ impl CheckState {
             self.held_back = finding.unsure.is_some() && was_within;
             self.crossed = !forbidden && (self.crossed || finding.within && place.may_pass);
         }
-        self.open = finding.unsure.filter(|_| self.held_back).unwrap_or(finding.open);
+        // A shift is of interest where it holds back a PASS; a check that sees nothing says so.
+        let is_told = |cause: &Cause| self.held_back || !matches!(cause, Cause::RecentShift { .. });
+        self.open = finding.unsure.filter(is_told).unwrap_or(finding.open);
         self.reading = finding.reading;
     }
 

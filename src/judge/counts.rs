@@ -174,12 +174,46 @@ pub(crate) fn guard(
     stats::count_guard(&scores, seconds, DISTURBANCE)
 }
 
+/// EP-1, with the interval that says the most kept apart: one alone is a burst, however bad,
+/// and the guard cannot tell how a single interval scatters.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Evidence {
+    margin: f64,
+    all: stats::RatioEProcess,
+    loudest: stats::RatioEProcess,
+}
+
+impl Evidence {
+    /// None yet that the rate of one is above `margin` times another's.
+    pub(crate) fn above(margin: f64) -> Self {
+        let none = stats::RatioEProcess::above(margin);
+        Self { margin, all: none.clone(), loudest: none }
+    }
+
+    /// Takes one interval.
+    pub(crate) fn take(&mut self, own: Totals, other: Totals) {
+        let said = self.all.step(own.bad, other.bad, own.total, other.total);
+        if said.is_some_and(|said| said > self.loudest.log_e()) {
+            self.loudest = stats::RatioEProcess::above(self.margin);
+            self.loudest.update(own.bad, other.bad, own.total, other.total);
+        }
+    }
+
+    /// Its logarithm.
+    pub(crate) fn log_e(&self) -> f64 {
+        self.all.log_e()
+    }
+
+    /// Whether the other intervals accuse without the loudest.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.all.log_e_without(&self.loudest) > 0.0
+    }
+}
+
 /// What speaks for a rate above a margin. The cohort that is watched comes first.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Accusation {
-    slow: stats::RatioEProcess,
-    /// What the interval that says the most has said of it alone.
-    loudest: f64,
+    slow: Evidence,
     fast: stats::RatioEProcess,
     /// The last intervals, as far as each of them favoured the fast way.
     favouring: Option<Run>,
@@ -189,6 +223,8 @@ pub(crate) struct Accusation {
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Run {
     intervals: u32,
+    /// Those between them that had no bad event.
+    silent: u32,
     first: Timestamp,
     last: Timestamp,
 }
@@ -196,8 +232,7 @@ struct Run {
 impl Accusation {
     pub(crate) fn new(margin: f64) -> Self {
         Self {
-            slow: stats::RatioEProcess::above(margin),
-            loudest: 0.0,
+            slow: Evidence::above(margin),
             fast: stats::RatioEProcess::above(FAST_RATIO.max(FAST_MARGINS * margin)),
             favouring: None,
         }
@@ -205,17 +240,20 @@ impl Accusation {
 
     /// Takes one interval, which ended at `at`.
     pub(crate) fn take(&mut self, own: Totals, other: Totals, at: Timestamp) {
-        let said = self.slow.step(own.bad, other.bad, own.total, other.total);
-        self.loudest = self.loudest.max(said.unwrap_or(0.0));
+        self.slow.take(own, other);
         let alone = self.fast.step(own.bad, other.bad, own.total, other.total);
         let Some(alone) = alone else { return };
         // While all in all nothing speaks for it, what favours it is chance; an interval
-        // without a bad event says nothing either way.
+        // without a bad event says nothing either way, but most of them must say something, or
+        // one more error long after a burst would make it last.
         if alone < 0.0 || self.fast.log_e() <= 0.0 {
             self.favouring = None;
         } else if alone > 0.0 {
-            let before = self.favouring.unwrap_or(Run { intervals: 0, first: at, last: at });
+            let before = self.favouring.unwrap_or(Run { intervals: 0, silent: 0, first: at, last: at });
             self.favouring = Some(Run { intervals: before.intervals.saturating_add(1), last: at, ..before });
+        } else if let Some(run) = self.favouring {
+            let silent = run.silent.saturating_add(1);
+            self.favouring = (silent < run.intervals).then_some(Run { silent, ..run });
         }
     }
 
@@ -224,11 +262,9 @@ impl Accusation {
         self.slow.log_e()
     }
 
-    /// EP-1: whether the slow way is complete at a risk of `alpha`, and without the loudest
-    /// interval still accuses: one alone is a burst, however bad, and the guard cannot tell how
-    /// a single interval scatters.
+    /// EP-1: whether the slow way is complete at a risk of `alpha`, and not by one interval alone.
     pub(crate) fn is_proven(&self, alpha: f64) -> bool {
-        self.log_e() >= -alpha.ln() && self.log_e() > self.loudest
+        self.log_e() >= -alpha.ln() && self.slow.is_shared()
     }
 
     /// How far the slow way is, as a deviate on its way to `bounds`: the evidence grows with

@@ -9,6 +9,7 @@
 use crate::judge::Cause;
 use crate::judge::check::Sight;
 use crate::judge::counts::COUNT_MAX;
+use crate::judge::counts::Evidence;
 use crate::judge::counts::Totals;
 use crate::judge::counts::guard;
 use crate::series::InstanceEvidence;
@@ -27,6 +28,9 @@ pub(crate) const INSTANCES_MAX: usize = 64;
 const OTHERS_MAX: usize = 256;
 /// Bad events from which the rate of an instance of the baseline is known.
 const OTHER_EVENTS: f64 = 3.0;
+/// It excuses one that had at most so many times its events: what failed a few of the first
+/// requests of a young instance is not what an old one does all the time.
+const OTHER_SIZE: f64 = 10.0;
 
 /// The canary's instances.
 #[derive(Clone, Debug, PartialEq)]
@@ -50,9 +54,7 @@ crate::judge::footprint::fields!(Outliers: instances, baseline, others);
 
 #[derive(Clone, Debug, PartialEq)]
 struct Instance {
-    process: stats::RatioEProcess,
-    /// What the interval that says the most has said of it alone.
-    loudest: f64,
+    evidence: Evidence,
     own: Totals,
     /// The interval it was first seen in.
     since: usize,
@@ -114,7 +116,7 @@ impl Outliers {
         }
         let is_gone = |name: &str| here.iter().all(|instance| instance.name != name);
         let gone = self.instances.iter().filter(|(name, _)| is_gone(name));
-        let least = gone.min_by(|a, b| a.1.process.log_e().total_cmp(&b.1.process.log_e()));
+        let least = gone.min_by(|a, b| a.1.evidence.log_e().total_cmp(&b.1.evidence.log_e()));
         let Some(name) = least.map(|(name, _)| name.clone()) else { return false };
         self.instances.remove(&name).is_some()
     }
@@ -124,9 +126,11 @@ impl Outliers {
         self.instances.len() > 1 && !self.others.is_empty() && !self.too_many
     }
 
-    /// The rate of the worst of the baseline's instances that had bad events enough to have one.
-    fn worst_other(&self) -> f64 {
-        let known = self.others.values().filter(|other| other.bad >= OTHER_EVENTS);
+    /// The rate of the worst of the baseline's instances that had events enough to be held
+    /// against one with `own`.
+    fn worst_other(&self, own: Totals) -> f64 {
+        let is_known = |other: &&Totals| other.bad >= OTHER_EVENTS && other.total * OTHER_SIZE >= own.total;
+        let known = self.others.values().filter(is_known);
         known.map(|other| other.ratio()).fold(0.0, f64::max)
     }
 
@@ -136,7 +140,7 @@ impl Outliers {
         let needed = count.ln() - alpha.ln();
         // Cheap first: without the guards the sum can only be larger.
         let log_sum = |logs: &mut dyn Iterator<Item = f64>| logs.map(f64::exp).sum::<f64>().ln();
-        let all = log_sum(&mut self.instances.values().map(|instance| instance.process.log_e()));
+        let all = log_sum(&mut self.instances.values().map(|instance| instance.evidence.log_e()));
         if all < needed || self.too_many {
             return None;
         }
@@ -145,17 +149,17 @@ impl Outliers {
         let bound = bounds.get(sight.place.look).copied().unwrap_or(f64::INFINITY);
         // What an instance of the baseline has too is no change: the leader of a cluster, a hot
         // shard. The smaller part of the mean stays below a test supermartingale.
-        let allowed = floor.max(self.margin * self.worst_other());
+        let allowed = |own: Totals| floor.max(self.margin * self.worst_other(own));
         let guilty: Vec<(&String, &Instance)> = self
             .instances
             .iter()
-            .filter(|(_, instance)| instance.own.ratio() > allowed && instance.process.log_e() > instance.loudest)
+            .filter(|(_, instance)| instance.evidence.is_shared() && instance.own.ratio() > allowed(instance.own))
             .filter(|(_, instance)| self.guard(instance, seconds).is_some_and(|guard| guard.z() > bound))
             .collect();
-        if log_sum(&mut guilty.iter().map(|(_, instance)| instance.process.log_e())) < needed {
+        if log_sum(&mut guilty.iter().map(|(_, instance)| instance.evidence.log_e())) < needed {
             return None;
         }
-        let (name, worst) = guilty.into_iter().max_by(|a, b| a.1.process.log_e().total_cmp(&b.1.process.log_e()))?;
+        let (name, worst) = guilty.into_iter().max_by(|a, b| a.1.evidence.log_e().total_cmp(&b.1.evidence.log_e()))?;
         Some(Cause::InstanceAboveTolerance {
             instance: name.clone(),
             bad: worst.own.bad,
@@ -176,18 +180,11 @@ impl Outliers {
 
 impl Instance {
     fn new(margin: f64, since: usize) -> Self {
-        Self {
-            process: stats::RatioEProcess::above(margin),
-            loudest: 0.0,
-            own: Totals::default(),
-            since,
-            track: Vec::new(),
-        }
+        Self { evidence: Evidence::above(margin), own: Totals::default(), since, track: Vec::new() }
     }
 
     fn take(&mut self, own: Totals, baseline: Totals, interval: usize) {
-        let said = self.process.step(own.bad, baseline.bad, own.total, baseline.total);
-        self.loudest = self.loudest.max(said.unwrap_or(0.0));
+        self.evidence.take(own, baseline);
         self.own.add(own);
         // It may have been away.
         let before = (interval - self.since).max(self.track.len());

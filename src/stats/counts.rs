@@ -78,6 +78,17 @@ impl RatioEProcess {
     pub fn log_e(&self) -> f64 {
         log_mean_exp(&self.log_likelihoods)
     }
+
+    /// The same, as if the intervals that `part` took had not been. An interval that is louder
+    /// than the others speaks for other alternatives than they do, so what it says alone must
+    /// not be subtracted from the mean.
+    pub fn log_e_without(&self, part: &Self) -> f64 {
+        let mut rest = self.log_likelihoods;
+        for (sum, taken) in rest.iter_mut().zip(part.log_likelihoods) {
+            *sum -= taken;
+        }
+        log_mean_exp(&rest)
+    }
 }
 
 /// The PASS tail of EP-1: how unlikely so few bad canary events were, had its

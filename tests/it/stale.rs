@@ -3,6 +3,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that panics has failed")]
 
+use wavegate::judge::Cause;
+use wavegate::judge::Cohort;
 use wavegate::judge::Judgement;
 use wavegate::judge::Outcome;
 use wavegate::judge::Ruling;
@@ -282,5 +284,74 @@ fn of_a_baseline_of_nothing_the_absolute_margin_decides() {
     let said = looks(&rules, 240, |index| values(10.0 + noise(index, 1), 0.0));
     assert!(said.iter().any(|look| look.ruling == Ruling::Pass), "{:#?}", said.last());
     let said = looks(&rules, 240, |index| values(1000.0 + noise(index, 1), 0.0));
+    assert!(said.iter().any(|look| look.ruling == Ruling::Fail), "{:#?}", said.last());
+}
+
+#[test]
+fn one_interval_of_very_many_errors_does_not_hide_a_steady_regression() {
+    let rules = gate(RATIO, HOUR);
+    let found = |loud: u32| {
+        let said = looks(&rules, 240, |index| {
+            let bad = if index == loud { 1000.0 } else { 30.0 };
+            pair(counts(bad, 10_000.0), counts(10.0, 10_000.0))
+        });
+        said.iter().position(|look| look.ruling == Ruling::Fail)
+    };
+    assert!(found(5).is_some_and(|at| at <= 30), "{:?} without {:?}", found(5), found(0));
+}
+
+#[test]
+fn a_short_burst_and_one_more_error_after_it_do_not_fail() {
+    let rules = gate(RATIO, HOUR);
+    for later in [11, 12, 13, 14, 15] {
+        let said = looks(&rules, later, |index| {
+            let burst = if (5..=7).contains(&index) { 100.0 } else { 0.0 };
+            pair(counts(if index == later { 1.0 } else { burst }, 1000.0), counts(0.0, 1000.0))
+        });
+        assert!(said.iter().all(|look| look.ruling != Ruling::Fail), "{later}: {:#?}", said.last());
+    }
+}
+
+#[test]
+fn a_check_that_sees_no_traffic_says_so_and_expects_no_pass() {
+    let rules = gate(RATIO, HOUR);
+    let said = looks(&rules, 100, |index| {
+        let canary = if index > 30 { counts(0.0, 0.0) } else { counts(1.0, 1000.0) };
+        pair(canary, counts(1.0, 1000.0))
+    });
+    let check = &said[99].checks[0];
+    assert_eq!(check.reasons, [Cause::NoTraffic { cohort: Cohort::Canary }]);
+    assert_eq!(check.expected, None);
+}
+
+#[test]
+fn a_baseline_with_little_traffic_does_not_take_back_a_pass() {
+    let rules = gate(RATIO, HOUR);
+    for salt in 0..20 {
+        let said = looks(&rules, 240, |index| {
+            let baseline = if noise(index, salt) > 0.2 { 1.0 } else { 0.0 };
+            pair(counts(0.0, 100.0), counts(0.0, baseline))
+        });
+        assert_eq!(outcome(&said, 240), Outcome::Pass, "{salt}: {:#?}", said[239].checks[0]);
+    }
+}
+
+#[test]
+fn a_young_instance_of_the_baseline_does_not_excuse_a_bad_one() {
+    let rules = gate(RATIO, HOUR);
+    let said = looks(&rules, 240, |index| {
+        let errors = |k: u32| if k == 0 { 6.0 } else { 1.0 };
+        let mut evidence = pair(counts((0..20).map(errors).sum(), 20.0 * 500.0), counts(20.0, 20.0 * 500.0));
+        let instance = |k: u32| InstanceEvidence { name: format!("c-{k}"), measure: counts(errors(k), 500.0) };
+        evidence.canary.instances = (0..20).map(instance).collect();
+        if let Some(baseline) = &mut evidence.baseline {
+            let other = |k: u32| InstanceEvidence { name: format!("b-{k}"), measure: counts(1.0, 500.0) };
+            baseline.instances = (0..19).map(other).collect();
+            if index == 3 {
+                baseline.instances.push(InstanceEvidence { name: "b-last".to_owned(), measure: counts(3.0, 10.0) });
+            }
+        }
+        evidence
+    });
     assert!(said.iter().any(|look| look.ruling == Ruling::Fail), "{:#?}", said.last());
 }
