@@ -50,7 +50,13 @@ pub(crate) fn conclude(arms: &Arms<'_>, policy: &Policy, sight: &mut Sight<'_>) 
         let room = sign * (arms.scale.inner(margin) - at_beta.estimate);
         if reach > 0.0 { bound * room / reach } else { room * f64::INFINITY }
     };
-    let mut finding = repeated.conclude(&scale, sight, |sign| arms.z_beyond(sign * tolerance), pass);
+    // Ranking both cohorts anew for each direction costs the most, so it is done once.
+    let beyond: Vec<(f64, f64)> = watched(worse).iter().map(|sign| (*sign, arms.z_beyond(sign * tolerance))).collect();
+    let fail = |sign: f64| {
+        let own = beyond.iter().find(|(other, _)| other.is_sign_negative() == sign.is_sign_negative());
+        own.map_or(f64::NEG_INFINITY, |(_, z)| *z)
+    };
+    let mut finding = repeated.conclude(&scale, sight, fail, pass);
     finding.unsure = arms.is_shifted(policy);
     if finding.within && sight.place.may_pass {
         finding.hold_back(arms.scale.scatters(arms.canary, arms.baseline, worse, pass_within));
@@ -64,7 +70,7 @@ pub(crate) fn conclude(arms: &Arms<'_>, policy: &Policy, sight: &mut Sight<'_>) 
     if let Some(auc) = sorted.auc_interval(tail, vif) {
         details.extend([("auc_low", auc.low), ("auc_high", auc.high)]);
     }
-    let z = watched(worse).iter().map(|sign| arms.z_beyond(sign * tolerance)).fold(f64::NEG_INFINITY, f64::max);
+    let z = beyond.iter().map(|(_, z)| *z).fold(f64::NEG_INFINITY, f64::max);
     details.extend([("z", z), ("z_needed", sight.needed(levels))]);
     finding.reading.effective_n = Some(stats::effective_size(canary.len(), vif));
     finding

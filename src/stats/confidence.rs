@@ -6,6 +6,7 @@
 //! traffic; given the bad events of both cohorts, the canary's are binomial.
 
 use crate::stats::counts::GRID;
+use crate::stats::counts::log_mean_exp;
 use crate::stats::interval::Interval;
 
 /// Log odds beyond which a rate ratio is called 0 or infinite.
@@ -55,7 +56,7 @@ fn alternatives() -> [Alternative; 2 * GRID.len()] {
 struct Bad<'a> {
     own: f64,
     other: f64,
-    alternatives: &'a [Alternative],
+    alternatives: &'a [Alternative; 2 * GRID.len()],
 }
 
 impl Bad<'_> {
@@ -101,24 +102,16 @@ impl Bad<'_> {
     fn log_e(&self, log_odds: f64) -> f64 {
         // The chances of the rarer side keep their digits.
         let (own, other) = (1.0 / (1.0 + (-log_odds).exp()), 1.0 / (1.0 + log_odds.exp()));
-        let (mut largest, mut sum, mut members) = (f64::NEG_INFINITY, 0.0, 0.0);
         let events = self.own + self.other;
-        for (g, ln_g) in self.alternatives {
-            // ln(1 + (g − 1) p), from the side on which p is small.
-            let log = if own < 0.5 {
+        // ln(1 + (g − 1) p), from the side on which p is small.
+        let log = |(g, ln_g): Alternative| {
+            if own < 0.5 {
                 self.own * ln_g - events * ((g - 1.0) * own).ln_1p()
             } else {
                 -self.other * ln_g - events * ((1.0 / g - 1.0) * other).ln_1p()
-            };
-            if log > largest {
-                sum = sum * (largest - log).exp() + 1.0;
-                largest = log;
-            } else {
-                sum += (log - largest).exp();
             }
-            members += 1.0;
-        }
-        largest + f64::ln(sum / members)
+        };
+        log_mean_exp(&self.alternatives.map(log))
     }
 }
 

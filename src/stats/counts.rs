@@ -251,7 +251,7 @@ fn is_count(value: f64) -> bool {
 }
 
 /// `ln` of the mean of the exponentials; 0 of none.
-fn log_mean_exp(logs: &[f64]) -> f64 {
+pub(crate) fn log_mean_exp(logs: &[f64]) -> f64 {
     let largest = logs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     if logs.is_empty() || largest.is_infinite() {
         return if logs.is_empty() { 0.0 } else { largest };
