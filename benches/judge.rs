@@ -13,6 +13,8 @@ use wavegate::judge::Ruling;
 use wavegate::judge::State;
 use wavegate::judge::Timing;
 use wavegate::judge::judge;
+use wavegate::plan::power::Assumptions;
+use wavegate::plan::power::plan;
 use wavegate::rules::RuleFile;
 use wavegate::series::IntervalEvidence;
 use wavegate::series::Timestamp;
@@ -35,6 +37,7 @@ fn main() {
     one_check(&mut criterion);
     ten_checks(&mut criterion);
     one_gate(&mut criterion);
+    one_plan(&mut criterion);
     criterion.final_summary();
 }
 
@@ -182,4 +185,14 @@ impl Hour {
 
 fn slot(intervals: u32) -> usize {
     usize::try_from(intervals).expect("a few hundred")
+}
+
+/// What a rule file can detect, on the default ordinary day.
+fn one_plan(criterion: &mut Criterion) {
+    let rules = made_up::rules_of(FOUR);
+    let assumed = Assumptions::default();
+    let mut group = criterion.benchmark_group("plan");
+    group.sample_size(20);
+    group.bench_function("http_service", |bench| bench.iter(|| plan(black_box(&rules), &assumed)));
+    group.finish();
 }

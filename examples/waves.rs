@@ -3,18 +3,13 @@
 //! same with more kinds of waves.
 
 use std::io::Write as _;
-use support::waves::Wave;
-use wavegate::series::Timestamp;
 
 #[path = "../tests/it/support"]
 mod support {
-    pub(crate) mod random;
     pub(crate) mod waves;
 }
 
 fn main() -> std::io::Result<()> {
-    let start = Timestamp::parse("2026-11-22T12:00:00Z").expect("a time");
-    let bad = Wave { canary_errors: 0.02, seed: 2, ..Wave::new("bad", start) };
-    let text = support::waves::openmetrics(&[Wave::new("good", start), bad]);
+    let text = support::waves::openmetrics(&support::waves::shown());
     std::io::stdout().write_all(text.as_bytes())
 }

@@ -4,19 +4,21 @@ use crate::config::Config;
 use crate::config::SourceSettings;
 use crate::delivery;
 use crate::delivery::Delivery;
-use crate::engine::BookError;
 use crate::engine::Clock;
+use crate::engine::Discovery;
 use crate::engine::Engine;
 use crate::engine::Handle;
 use crate::engine::Parts;
 use crate::engine::RuleBook;
+use crate::engine::Watch;
+use crate::engine::in_full;
 use crate::http;
-use crate::rules;
 use crate::sources::Source;
 use crate::sources::probe::Prober;
 use crate::sources::prometheus;
 use crate::sources::prometheus::Endpoint;
 use crate::sources::prometheus::Prometheus;
+use crate::sources::recording::Recorded;
 use crate::sources::scrape::Scrape;
 use crate::store::Outbox;
 use crate::store::SqliteStore;
@@ -29,11 +31,13 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::signal::unix::Signal;
 use tokio::signal::unix::SignalKind;
 use tokio::signal::unix::signal;
 use tokio::task::JoinSet;
+use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 /// Why the daemon ended.
@@ -53,11 +57,11 @@ pub async fn serve(config: Config) -> Result<(), Stopped> {
     let signals = Signals::listen().context("cannot listen to signals").map_err(Stopped::Unexpected)?;
     let Signals { stop, hangup } = signals;
     let guard = telemetry::init(&config.log, config.otlp_endpoint.as_deref()).map_err(refused)?;
-    let rules_dir = config.rules_dir.clone();
+    let (rules_dir, every) = (config.rules_dir.clone(), config.rules_poll);
     let daemon = Daemon::start(config).await?;
     tracing::info!(address = %daemon.address, rules = %rules_dir.display(), "wavegate listens");
-    let reloads = reload_on_hangup(hangup, rules_dir, daemon.handle.clone(), Arc::clone(&daemon.metrics));
-    let reloads = tokio::spawn(reloads);
+    let watch = Watch::new(rules_dir, daemon.handle.clone(), Arc::clone(&daemon.metrics), Clock::System);
+    let reloads = tokio::spawn(keep_rules(watch, hangup, every));
     let ended = daemon
         .run(async {
             stop.asked().await;
@@ -93,7 +97,7 @@ impl Daemon {
         let sources = sources(&config, clock).map_err(Stopped::Refused)?;
         let book = read_book(&config.rules_dir).map_err(Stopped::Refused)?;
         let metrics = Arc::new(Metrics::new());
-        metrics.rules_reloaded(Some(book.len()));
+        metrics.rules_loaded(book.len(), clock.now().as_millis().div_euclid(1000));
         let delivery = delivery(&config, clock, &metrics).map_err(refused)?;
 
         let store = SqliteStore::open(&config.store).await.context("cannot open the store");
@@ -104,6 +108,7 @@ impl Daemon {
         let listener =
             listener.with_context(|| format!("cannot listen on {}", config.listen)).map_err(Stopped::Unexpected)?;
         let address = listener.local_addr().map_err(unexpected)?;
+        let searched = sources.clone();
         let parts = Parts {
             clock,
             store: Arc::clone(&store),
@@ -118,6 +123,8 @@ impl Daemon {
         let drain = CancellationToken::new();
         let mut workers = JoinSet::new();
         workers.spawn(engine.run(drain.clone()));
+        let discovery = Discovery::new(handle.clone(), searched, Arc::clone(&metrics), clock);
+        workers.spawn(discovery.run(drain.clone()));
         workers.spawn(delivery.run(Arc::clone(&outbox), drain.clone()));
         let endpoints = endpoints(&config, outbox);
         let api = http::Api::new(handle.clone(), config.http, access, Arc::clone(&metrics), move || clock.now())
@@ -157,7 +164,7 @@ impl Daemon {
     }
 }
 
-/// The source that is asked for: by name, by URL, or the only one there is.
+/// The source that is asked for: by name, by URL, by the file of a recording, or the only one there is.
 ///
 /// # Errors
 /// There is none of that name, or its settings cannot be used.
@@ -165,6 +172,11 @@ pub fn source_for(config: &Config, asked: Option<&str>) -> anyhow::Result<Arc<dy
     if let Some(url) = asked.filter(|asked| asked.contains("://")) {
         let endpoint = Endpoint::parse(url).context("--source")?;
         return Ok(Arc::new(Prometheus::new("prometheus", prometheus::Settings::new(endpoint))?));
+    }
+    // A recording that lies about, unless somebody gave a source that name.
+    let is_file = |asked: &&str| asked.ends_with(".recording") && !config.sources.contains_key(*asked);
+    if let Some(path) = asked.filter(is_file) {
+        return Ok(Arc::new(Recorded::open("recording".to_owned(), Path::new(path))?));
     }
     let sources = &config.sources;
     let known = || sources.keys().cloned().collect::<Vec<_>>().join(", ");
@@ -178,6 +190,7 @@ pub fn source_for(config: &Config, asked: Option<&str>) -> anyhow::Result<Arc<dy
     };
     match settings {
         SourceSettings::Prometheus(settings) => Ok(Arc::new(Prometheus::new(name.clone(), settings.clone())?)),
+        SourceSettings::Recording(settings) => Ok(Arc::new(Recorded::open(name.clone(), &settings.path)?)),
         SourceSettings::Scrape(_) => Err(anyhow!(
             "source `{name}` scrapes its targets while `serve` runs and has no past; name a Prometheus with --source"
         )),
@@ -189,6 +202,7 @@ fn sources(config: &Config, clock: Clock) -> anyhow::Result<BTreeMap<String, Arc
     let build = |(name, settings): (&String, &SourceSettings)| {
         let source: Arc<dyn Source> = match settings {
             SourceSettings::Prometheus(settings) => Arc::new(Prometheus::new(name.clone(), settings.clone())?),
+            SourceSettings::Recording(settings) => Arc::new(Recorded::open(name.clone(), &settings.path)?),
             SourceSettings::Scrape(settings) => Arc::new(Scrape::start(name.clone(), settings, move || clock.now())?),
         };
         Ok((name.clone(), source))
@@ -217,23 +231,11 @@ fn endpoints(config: &Config, outbox: Arc<dyn Outbox>) -> http::Endpoints {
 }
 
 fn read_book(folder: &Path) -> anyhow::Result<RuleBook> {
-    let (book, warnings) = RuleBook::read(folder).map_err(|error| anyhow!("{}", in_full(error)))?;
+    let (book, warnings) = RuleBook::read(folder).map_err(|error| anyhow!("{}", in_full(&error)))?;
     for warning in warnings {
         tracing::warn!("{warning}");
     }
     Ok(book)
-}
-
-/// A refused book with every fault of every file.
-fn in_full(error: BookError) -> String {
-    let mut text = telemetry::Chain(&error).to_string();
-    if let BookError::Refused { files } = error {
-        for (_, content, faults) in files {
-            text.push('\n');
-            text.push_str(&rules::render(&faults, &content));
-        }
-    }
-    text
 }
 
 /// What the process is told from outside. It is listened to from the first moment
@@ -274,20 +276,19 @@ impl Stop {
     }
 }
 
-/// SIGHUP puts the folder's rules in force, all or nothing.
-async fn reload_on_hangup(mut hangup: Signal, folder: std::path::PathBuf, handle: Handle, metrics: Arc<Metrics>) {
-    while hangup.recv().await.is_some() {
-        match read_book(&folder) {
-            Ok(book) => {
-                let loaded = book.len();
-                if handle.reload(book).await.is_ok() {
-                    metrics.rules_reloaded(Some(loaded));
-                }
-            }
-            Err(error) => {
-                metrics.rules_reloaded(None);
-                tracing::error!("the rules on disk are refused, the old ones stay in force: {error:#}");
-            }
+/// Puts the folder's rules in force, all or nothing: at once on SIGHUP, and when they have
+/// changed, which is looked for `every` so long; never where that is zero.
+async fn keep_rules(mut watch: Watch, mut hangup: Signal, every: Duration) {
+    // A timer cannot have a period of zero; without watching it is not asked.
+    let mut ticks = tokio::time::interval(every.max(Duration::from_millis(1)));
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            told = hangup.recv() => match told {
+                Some(()) => watch.reload().await,
+                None => break,
+            },
+            _ = ticks.tick(), if !every.is_zero() => watch.glance().await,
         }
     }
 }

@@ -9,6 +9,7 @@ use crate::delivery;
 use crate::engine;
 use crate::http;
 use crate::sources::prometheus;
+use crate::sources::recording;
 use crate::sources::scrape;
 use crate::store;
 use crate::telemetry;
@@ -23,12 +24,16 @@ use std::io::Read as _;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// The defaults, commented: what `--config` may change.
 pub const DEFAULTS: &str = include_str!("config.default.toml");
 
 /// The largest configuration file: a larger one is some other file.
 const MAX_FILE_BYTES: u64 = 1024 * 1024;
+
+/// The shortest time between two readings of all rule files.
+const RULES_POLL_MIN: Duration = Duration::from_millis(100);
 
 /// Endpoints: each has a task, a few connections and a label of metrics.
 const MAX_ENDPOINTS: usize = 100;
@@ -48,6 +53,9 @@ pub struct Config {
     pub listen: SocketAddr,
     /// The folder of rule files.
     pub rules_dir: PathBuf,
+    /// How often it is looked through for changes; zero for never.
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    pub rules_poll: Duration,
     /// An OpenTelemetry collector.
     #[serde(default)]
     pub otlp_endpoint: Option<String>,
@@ -78,6 +86,8 @@ pub enum SourceSettings {
     Prometheus(prometheus::Settings),
     /// Targets that wavegate scrapes itself.
     Scrape(scrape::Settings),
+    /// What another source answered once, from a file.
+    Recording(recording::Settings),
 }
 
 /// What the layers are made of.
@@ -208,6 +218,10 @@ impl Config {
 
     fn validated(self) -> Result<Self, Error> {
         let mut faults: Vec<(String, String)> = Vec::new();
+        if !self.rules_poll.is_zero() && self.rules_poll < RULES_POLL_MIN {
+            let mend = "must be 0s, which turns watching off, or at least 100ms: all rule files are read each time";
+            faults.push((String::from("rules_poll"), String::from(mend)));
+        }
         faults.extend(self.http.faults().into_iter().map(|(key, message)| (format!("http.{key}"), message)));
         for name in self.sources.keys() {
             if !is_plain(name) {
@@ -269,7 +283,6 @@ fn listed(faults: &[(String, String)]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
     fn environment(pairs: &[(&str, &str)]) -> Inputs {
         let environment = pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
@@ -296,7 +309,7 @@ mod tests {
     fn documented_defaults_are_the_defaults() {
         let config = Config::load(&Inputs::default()).unwrap();
         assert_eq!(config.listen, "127.0.0.1:9466".parse().unwrap());
-        assert_eq!(config.rules_dir, Path::new("rules"));
+        assert_eq!((config.rules_dir.as_path(), config.rules_poll), (Path::new("rules"), Duration::from_secs(5)));
         assert_eq!(config.engine.reopen_after, Duration::from_hours(1));
         assert_eq!(config.http.header_timeout, Duration::from_secs(5));
         assert_eq!((config.otlp_endpoint, config.sources.len(), config.tokens.len()), (None, 0, 0));
@@ -320,6 +333,8 @@ mod tests {
         assert_eq!(scrape.targets.len(), 2);
         assert_eq!(scrape.faults(), Vec::<String>::new());
         let plain = scrape::Settings::new(scrape.targets.clone());
+        let SourceSettings::Recording(recording) = &config.sources["past"] else { panic!("another kind") };
+        assert_eq!(recording.path, Path::new("eu-1.recording"));
         assert_eq!(*scrape, scrape::Settings { timeout: scrape.timeout, ..plain });
     }
 

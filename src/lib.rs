@@ -7,6 +7,7 @@ pub mod delivery;
 pub mod engine;
 pub mod http;
 pub mod judge;
+pub mod plan;
 pub mod report;
 pub mod rules;
 pub mod series;

@@ -1,5 +1,6 @@
 //! Made-up evidence with a seed: two healthy cohorts, interval by interval.
 
+use std::collections::BTreeMap;
 use wavegate::judge::Timing;
 use wavegate::rules;
 use wavegate::rules::CheckKind;
@@ -31,7 +32,11 @@ pub(crate) fn opened(rules: &RuleFile, start: Timestamp) -> Wave {
     let asked = Asked {
         rules: rules.name.clone(),
         digest: rules.digest.clone(),
+        mode: rules.mode,
+        requires: rules.requires.clone(),
         baseline: Some("2026-11-16".to_owned()),
+        given: BTreeMap::new(),
+        params: BTreeMap::new(),
         run: None,
         start: Some(start),
         deadline: None,

@@ -1,11 +1,11 @@
 //! One cell of a table: what is simulated, what the design says of it, and what a
 //! measured figure has to be.
 
-use crate::support::simulation::Gate;
-use crate::support::simulation::Run;
-use crate::support::simulation::Scene;
-use crate::support::simulation::Tally;
+use crate::support::simulation::gate;
 use crate::support::simulation::run;
+use wavegate::plan::traffic::Run;
+use wavegate::plan::traffic::Scene;
+use wavegate::plan::traffic::Tally;
 
 /// What is counted of a wave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,7 +119,7 @@ impl Cell {
     /// so where the engine does not know a word of its rules.
     pub(crate) fn lines(&self, seed: u64, waves: u32) -> (Vec<String>, usize) {
         let checks: Vec<&str> = self.checks.iter().map(String::as_str).collect();
-        let gate = match Gate::new(self.schedule, self.risk, &checks) {
+        let gate = match gate(self.schedule, self.risk, &checks) {
             Ok(gate) => gate,
             Err(faults) => {
                 let first = faults.lines().next().unwrap_or_default();
@@ -135,8 +135,8 @@ impl Cell {
 
     fn judged(&self, claim: &Claim, runs: &[Run]) -> (String, bool) {
         let (word, tally) = match claim.verdict {
-            Verdict::Fail => ("FAIL", Tally::of(runs, |run| run.fail)),
-            Verdict::Pass => ("PASS", Tally::of(runs, |run| run.pass)),
+            Verdict::Fail => ("FAIL", Tally::of(runs, Run::fail)),
+            Verdict::Pass => ("PASS", Tally::of(runs, Run::pass)),
         };
         let share = tally.share();
         let median = tally.median();

@@ -5,8 +5,8 @@ use crate::cell::Demand;
 use crate::cell::Figure;
 use crate::cell::Plan;
 use crate::cell::Verdict;
-use crate::support::simulation::noise::Noise;
-use crate::support::simulation::signal::Signal;
+use wavegate::plan::traffic::noise::Noise;
+use wavegate::plan::traffic::signal::Signal;
 
 const PLAN: Plan =
     Plan { schedule: "interval: 15s, warmup: 0s, min_duration: 5m, deadline: 60m", risk: "false_fail: 0.5%" };

@@ -5,10 +5,10 @@ use crate::cell::Demand;
 use crate::cell::Figure;
 use crate::cell::Plan;
 use crate::cell::Verdict;
-use crate::support::simulation::Scene;
-use crate::support::simulation::noise::Noise;
-use crate::support::simulation::signal::Change;
-use crate::support::simulation::signal::Signal;
+use wavegate::plan::traffic::Scene;
+use wavegate::plan::traffic::noise::Noise;
+use wavegate::plan::traffic::signal::Change;
+use wavegate::plan::traffic::signal::Signal;
 
 const HOUR: &str = "interval: 1m, warmup: 0s, min_duration: 5m, deadline: 60m";
 const ALONE: Plan = Plan { schedule: HOUR, risk: "false_fail: 0.5%" };
@@ -119,7 +119,7 @@ pub(crate) fn ten() -> Vec<Cell> {
     let signals: Vec<Signal> = kinds.iter().flat_map(|(name, count)| vec![scenario(name); *count]).collect();
     let plan = Plan { schedule: HOUR, risk: "false_fail: 5%" };
     let cell = |((column, check, _), figure): ((&str, &str, f64), &str)| {
-        let scene = Scene { signals: signals.clone(), shared: Vec::new() };
+        let scene = Scene::new(signals.clone());
         let checks = vec![check.to_owned(); signals.len()];
         plan.cell_of("ten mixed gauges", column, checks, scene).claim(
             Verdict::Fail,

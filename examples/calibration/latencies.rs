@@ -5,9 +5,9 @@ use crate::cell::Demand;
 use crate::cell::Figure;
 use crate::cell::Plan;
 use crate::cell::Verdict;
-use crate::support::simulation::noise::Noise;
-use crate::support::simulation::signal::Change;
-use crate::support::simulation::signal::Signal;
+use wavegate::plan::traffic::noise::Noise;
+use wavegate::plan::traffic::signal::Change;
+use wavegate::plan::traffic::signal::Signal;
 
 const PLAN: Plan =
     Plan { schedule: "interval: 15s, warmup: 0s, min_duration: 5m, deadline: 60m", risk: "false_fail: 0.5%" };

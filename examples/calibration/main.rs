@@ -25,8 +25,6 @@ use tokio::time::Instant;
 
 #[path = "../../tests/it/support"]
 mod support {
-    #[expect(dead_code, reason = "the tests draw by other ways too")]
-    pub(crate) mod random;
     pub(crate) mod simulation;
 }
 

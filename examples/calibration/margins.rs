@@ -8,10 +8,10 @@ use crate::cell::Plan;
 use crate::cell::Verdict;
 use crate::counts::RATIO;
 use crate::gauges::scenario;
-use crate::support::simulation::latency;
-use crate::support::simulation::noise::Noise;
-use crate::support::simulation::signal::Change;
-use crate::support::simulation::signal::Signal;
+use wavegate::plan::traffic::Latency;
+use wavegate::plan::traffic::noise::Noise;
+use wavegate::plan::traffic::signal::Change;
+use wavegate::plan::traffic::signal::Signal;
 
 const MINUTES: Plan =
     Plan { schedule: "interval: 1m, warmup: 0s, min_duration: 10m, deadline: 60m", risk: "false_pass: 5%" };
@@ -58,7 +58,7 @@ pub(crate) fn margins() -> Vec<Cell> {
     });
     let histograms = HISTOGRAMS.iter().map(|(name, own)| {
         let own: Vec<Noise> = own.iter().copied().collect();
-        let signal = Signal::histogram(100.0).own(&own).change(Change::Step(latency::factor_of(0.06)));
+        let signal = Signal::histogram(100.0).own(&own).change(Change::Step(Latency::default().factor_of(0.06)));
         let check = "histogram: latency_seconds, tolerance: 5.9pp, pass_within: 6pp";
         on_margin(QUARTERS.cell(format!("histogram, 100 rps, {name} +6pp"), "PASS within 6pp", check, signal), None)
     });

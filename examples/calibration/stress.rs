@@ -7,9 +7,9 @@ use crate::cell::Plan;
 use crate::cell::Verdict;
 use crate::counts::RATIO;
 use crate::gauges::scenario;
-use crate::support::simulation::noise::Noise;
-use crate::support::simulation::signal::Change;
-use crate::support::simulation::signal::Signal;
+use wavegate::plan::traffic::noise::Noise;
+use wavegate::plan::traffic::signal::Change;
+use wavegate::plan::traffic::signal::Signal;
 
 const PLAN: Plan =
     Plan { schedule: "interval: 15s, warmup: 0s, min_duration: 10m, deadline: 60m", risk: "false_fail: 1%" };

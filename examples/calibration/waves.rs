@@ -6,11 +6,11 @@ use crate::cell::Demand;
 use crate::cell::Plan;
 use crate::cell::Verdict;
 use crate::gauges::scenario;
-use crate::support::simulation::Scene;
-use crate::support::simulation::latency;
-use crate::support::simulation::noise::Noise;
-use crate::support::simulation::signal::Change;
-use crate::support::simulation::signal::Signal;
+use wavegate::plan::traffic::Latency;
+use wavegate::plan::traffic::Scene;
+use wavegate::plan::traffic::noise::Noise;
+use wavegate::plan::traffic::signal::Change;
+use wavegate::plan::traffic::signal::Signal;
 
 const PLAN: Plan = Plan {
     schedule: "interval: 15s, warmup: 2m, min_duration: 10m, deadline: 60m",
@@ -65,7 +65,7 @@ pub(crate) fn mixed() -> Vec<Cell> {
         (
             "latency +6pp, all else good",
             FIRST_HISTOGRAM,
-            Signal::histogram(10.0).change(Change::Step(latency::factor_of(0.06))),
+            Signal::histogram(10.0).change(Change::Step(Latency::default().factor_of(0.06))),
         ),
         ("usage +20%, all else good", FIRST_GAUGE, scenario("iid normal").change(Change::Step(1.2))),
     ];
@@ -106,7 +106,7 @@ fn scene(weather: impl Fn(Signal) -> Signal) -> Scene {
         .map(|signal| signal.exposure(1.0))
         .chain(histograms.into_iter().map(|signal| signal.exposure(LATENCY_EXPOSURE)))
         .chain(gauges.into_iter().map(|signal| signal.exposure(GAUGE_EXPOSURE)));
-    Scene { signals: signals.map(weather).collect(), shared: Vec::new() }
+    Scene::new(signals.map(weather).collect())
 }
 
 /// The same while an incident hits every check of both cohorts.

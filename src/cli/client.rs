@@ -200,6 +200,20 @@ impl Client {
 
     /// Asks once.
     pub(super) async fn once(&self, call: &Call) -> Result<Answer, Trouble> {
+        let (response, body) = self.exchange(call).await?;
+        let tag = response.headers().get(header::ETAG).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let unchanged = response.status() == StatusCode::NOT_MODIFIED;
+        let body = String::from_utf8(body).map_err(|_| Trouble::Unexpected(anyhow!("an answer that is not text")))?;
+        Ok(Answer { unchanged, tag, body })
+    }
+
+    /// Asks once for a file.
+    pub(super) async fn file(&self, call: &Call) -> Result<Vec<u8>, Failure> {
+        Ok(self.exchange(call).await?.1)
+    }
+
+    /// One request, and what a success brings; the response has no body any more.
+    async fn exchange(&self, call: &Call) -> Result<(Response, Vec<u8>), Trouble> {
         let mut request = self.http.request(call.method.clone(), self.url(call)?).timeout(call.patience);
         if let Some(token) = &self.token {
             request = request.bearer_auth(token);
@@ -214,9 +228,6 @@ impl Client {
             Trouble::Unreachable(anyhow!(error.without_url()).context(format!("no answer from {}", self.server())))
         };
         let mut response = request.send().await.map_err(silent)?;
-        let (status, headers) = (response.status(), response.headers().clone());
-        let header =
-            |name: header::HeaderName| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
         let mut body = Vec::new();
         while let Some(piece) = response.chunk().await.map_err(silent)? {
             if body.len() + piece.len() > MAX_ANSWER_BYTES {
@@ -224,12 +235,11 @@ impl Client {
             }
             body.extend_from_slice(&piece);
         }
-        let body = String::from_utf8(body).map_err(|_| Trouble::Unexpected(anyhow!("an answer that is not text")))?;
-        if status == StatusCode::OK || status == StatusCode::NOT_MODIFIED {
-            let unchanged = status == StatusCode::NOT_MODIFIED;
-            return Ok(Answer { unchanged, tag: header(header::ETAG), body });
+        if matches!(response.status(), StatusCode::OK | StatusCode::NOT_MODIFIED) {
+            return Ok((response, body));
         }
-        Err(self.trouble(&response, &body))
+        let text = String::from_utf8(body).map_err(|_| Trouble::Unexpected(anyhow!("an answer that is not text")))?;
+        Err(self.trouble(&response, &text))
     }
 
     fn url(&self, call: &Call) -> Result<Url, Trouble> {

@@ -1,16 +1,30 @@
 //! The command line: one file a command, exit codes as constants, one writer.
 
+mod attest;
+mod backtest;
 mod cancel;
 mod check;
 mod client;
 mod decide;
 mod demo;
 mod healthcheck;
+mod import;
 mod judge;
 mod list;
 mod open;
+mod ordinary;
+mod params;
+mod past;
+mod plan;
+mod record;
+mod recordings;
+mod replay;
+mod sarif;
+mod schema;
 mod serve;
+mod simulate;
 mod status;
+mod test;
 mod wait;
 
 use crate::report;
@@ -26,6 +40,8 @@ pub const EXIT_PASS: u8 = 0;
 pub const EXIT_UNEXPECTED: u8 = 1;
 /// Usage, configuration or rules were refused.
 pub const EXIT_REFUSED: u8 = 2;
+/// Done, with findings.
+pub const EXIT_FINDINGS: u8 = 3;
 /// The verdict is `fail`.
 pub const EXIT_FAIL: u8 = 10;
 /// The verdict is `pause`; of `wait`, that a person is asked or the gate was called off.
@@ -49,6 +65,9 @@ Exit codes:
   0   pass, or done
   1   unexpected
   2   usage, configuration or rules refused
+  3   done, with findings (test: a test failed; import: something had no equivalent; plan: a check
+      cannot decide; simulate: a promise is not kept; backtest: a false fail, a miss, or a
+      verdict that got worse)
   10  fail
   11  pause (wait: held or cancelled)
   12  timed out
@@ -62,8 +81,24 @@ enum Command {
     Demo(demo::Arguments),
     /// Show every fault of rule files and configurations.
     Check(check::Arguments),
+    /// Print the JSON Schema of rule files, for editors.
+    Schema,
+    /// Make a rule file of Kayenta's, Argo's or Flagger's.
+    Import(import::Arguments),
     /// Judge one gate, now or in the past, without a daemon.
     Judge(judge::Arguments),
+    /// Run tests of rule files: given series, expected verdicts.
+    Test(test::Arguments),
+    /// Write what a gate was judged by to a file.
+    Record(record::Arguments),
+    /// Judge recordings again: by the rules they hold, or by others.
+    Replay(replay::Arguments),
+    /// Score rules on labelled recordings.
+    Backtest(backtest::Arguments),
+    /// Count false fails and detections of a rule file on seeded traffic. Exit code 3: a promise is not kept.
+    Simulate(simulate::Arguments),
+    /// Show what the checks of a rule file can detect, and by when. Exit code 3: a check cannot decide.
+    Plan(plan::Arguments),
     /// Open the gates of a wave.
     Open(open::Arguments),
     /// Show every wave.
@@ -74,6 +109,8 @@ enum Command {
     Wait(wait::Arguments),
     /// Pass or fail a gate: one that is held, or has failed.
     Decide(decide::Arguments),
+    /// Say that what a gate requires before it may pass is there.
+    Attest(attest::Arguments),
     /// Call a gate off.
     Cancel(cancel::Arguments),
     /// Say whether the daemon beside us answers.
@@ -104,12 +141,21 @@ pub fn run() -> u8 {
         Command::Serve(arguments) => serve::run(arguments),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
+        Command::Schema => schema::run(),
+        Command::Import(arguments) => import::run(&arguments),
         Command::Judge(arguments) => judge::run(&arguments),
+        Command::Test(arguments) => test::run(&arguments),
+        Command::Record(arguments) => record::run(&arguments),
+        Command::Replay(arguments) => replay::run(&arguments),
+        Command::Backtest(arguments) => backtest::run(&arguments),
+        Command::Simulate(arguments) => simulate::run(&arguments),
+        Command::Plan(arguments) => plan::run(&arguments),
         Command::Open(arguments) => open::run(&arguments),
         Command::List(arguments) => list::run(&arguments),
         Command::Status(arguments) => status::run(&arguments),
         Command::Wait(arguments) => wait::run(&arguments),
         Command::Decide(arguments) => decide::run(&arguments),
+        Command::Attest(arguments) => attest::run(&arguments),
         Command::Cancel(arguments) => cancel::run(&arguments),
         Command::Healthcheck(arguments) => healthcheck::run(&arguments),
     };
@@ -160,6 +206,11 @@ fn show_brief(document: &str, format: Format) -> Result<(), Failure> {
 /// A verdict document with all its numbers.
 fn show_report(document: &str, format: Format) -> Result<(), Failure> {
     show(document, format, report::text)
+}
+
+/// What a simulation came to.
+fn show_simulation(document: &str) -> Result<(), Failure> {
+    show(document, Format::Text, report::simulation)
 }
 
 fn show(

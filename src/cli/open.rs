@@ -7,8 +7,12 @@ use crate::cli::client;
 use crate::cli::client::Call;
 use crate::cli::client::Client;
 use crate::cli::client::Connection;
+use crate::cli::params;
+use crate::cli::params::Param;
+use crate::cli::refused;
 use crate::cli::runtime;
 use crate::cli::show_brief;
+use anyhow::anyhow;
 use reqwest::Method;
 use serde_json::Map;
 use serde_json::Value;
@@ -24,6 +28,9 @@ pub(super) struct Arguments {
     /// What `$baseline` stands for.
     #[arg(long, value_name = "ID")]
     baseline: Option<String>,
+    /// A param of the rules, such as `region=eu-1`; given again for each.
+    #[arg(long = "param", value_name = "NAME=VALUE", value_parser = params::parse)]
+    params: Vec<Param>,
     /// A name of yours for this attempt: the same again changes nothing, another one
     /// begins the next attempt.
     #[arg(long, value_name = "NAME")]
@@ -60,6 +67,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<u8, Failure> {
         if let Some(value) = value {
             body.insert(key.to_owned(), Value::from(value.as_str()));
         }
+    }
+    let params = params::all(&arguments.params).map_err(|fault| refused(anyhow!(fault)))?;
+    if !params.is_empty() {
+        body.insert("params".to_owned(), params.into_iter().map(|(name, value)| (name, Value::from(value))).collect());
     }
     let call = Call::send(Method::PUT, &path, &Value::Object(body));
     let answer = runtime()?.block_on(client.ask(&call))?;

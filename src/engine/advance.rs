@@ -106,6 +106,7 @@ pub(super) fn request<'a>(
         rules,
         wave: bindings.wave,
         baseline: bindings.baseline,
+        params: bindings.params,
         began: timing.start,
         interval: timing.interval,
         scrape: timing.scrape,

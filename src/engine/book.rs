@@ -5,6 +5,7 @@
 
 use crate::rules;
 use crate::rules::Diagnostic;
+use crate::rules::Digest;
 use crate::rules::RuleFile;
 use crate::rules::RulesName;
 use std::collections::BTreeMap;
@@ -24,6 +25,8 @@ const FILES_MAX: usize = 1000;
 #[derive(Clone, Debug, Default)]
 pub struct RuleBook {
     files: BTreeMap<RulesName, Arc<BookEntry>>,
+    /// How many warnings each file has.
+    warnings: BTreeMap<RulesName, usize>,
 }
 
 /// One rule file and the text it was read from.
@@ -88,17 +91,19 @@ pub enum BookError {
 }
 
 impl RuleBook {
-    /// Reads every `*.yaml` and `*.yml` of `folder`, with the warnings that were given.
+    /// Reads every `*.yaml` and `*.yml` of `folder` but bases, with the warnings that were given.
     pub fn read(folder: &Path) -> Result<(Self, Vec<Diagnostic>), BookError> {
         let paths = rule_paths(folder)?;
         let (mut files, mut refused, mut warnings) = (BTreeMap::new(), Vec::new(), Vec::new());
+        let mut counts = BTreeMap::new();
         let mut places: BTreeMap<RulesName, PathBuf> = BTreeMap::new();
         for path in paths {
             let text = read_text(&path)?;
             match rules::parse(&path.display().to_string(), &text) {
                 Ok(parsed) => {
-                    warnings.extend(parsed.warnings);
                     let name = parsed.rules.name.clone();
+                    counts.insert(name.clone(), parsed.warnings.len());
+                    warnings.extend(parsed.warnings);
                     if let Some(first) = places.insert(name.clone(), path.clone()) {
                         return Err(BookError::SameName { name, first, second: path });
                     }
@@ -107,12 +112,16 @@ impl RuleBook {
                 Err(faults) => refused.push((path, text, faults)),
             }
         }
-        if refused.is_empty() { Ok((Self { files }, warnings)) } else { Err(BookError::Refused { files: refused }) }
+        if !refused.is_empty() {
+            return Err(BookError::Refused { files: refused });
+        }
+        Ok((Self { files, warnings: counts }, warnings))
     }
 
     /// A book of files that were read elsewhere.
     pub fn of(entries: impl IntoIterator<Item = BookEntry>) -> Self {
-        Self { files: entries.into_iter().map(|entry| (entry.rules.name.clone(), Arc::new(entry))).collect() }
+        let files = entries.into_iter().map(|entry| (entry.rules.name.clone(), Arc::new(entry))).collect();
+        Self { files, warnings: BTreeMap::new() }
     }
 
     /// The file `name`.
@@ -123,6 +132,17 @@ impl RuleBook {
     /// Every file, by name.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<BookEntry>> {
         self.files.values()
+    }
+
+    /// How many warnings the file `name` has.
+    pub fn warnings(&self, name: &RulesName) -> usize {
+        self.warnings.get(name).copied().unwrap_or(0)
+    }
+
+    /// The digest of all files together.
+    pub fn digest(&self) -> Digest {
+        let lines = self.files.values().map(|entry| format!("{} {}\n", entry.rules.name, entry.rules.digest.as_str()));
+        Digest::of(lines.collect::<String>().as_bytes())
     }
 
     /// How many files there are.
@@ -141,9 +161,21 @@ impl RuleBook {
     }
 }
 
-/// The text of one rule file; bytes that are not UTF-8 are replaced, and the parser
-/// then says where.
+/// The text of one rule file, with what it extends behind it; bytes that are not UTF-8
+/// are replaced, and the parser then says where.
 pub fn read_text(path: &Path) -> Result<String, BookError> {
+    let own = read_file(path)?;
+    let Some(name) = rules::base_of(&own) else { return Ok(own) };
+    let base = path.with_file_name(&name);
+    // Of a base that is not there the parser says where it is named. What is no file,
+    // a pipe, would be waited for.
+    if !base.is_file() {
+        return Ok(own);
+    }
+    Ok(rules::bundle(&own, &name, &read_file(&base)?))
+}
+
+fn read_file(path: &Path) -> Result<String, BookError> {
     let unreadable = |source| BookError::Unreadable { path: path.to_owned(), source };
     let mut bytes = Vec::new();
     // One byte more than the limit, so that the parser sees that it is passed.
@@ -151,14 +183,15 @@ pub fn read_text(path: &Path) -> Result<String, BookError> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// Every `*.yaml` and `*.yml` of `folder`, by name.
+/// Every `*.yaml` and `*.yml` of `folder`, by name. One that begins with `_` is no gate:
+/// others extend it.
 pub fn rule_paths(folder: &Path) -> Result<Vec<PathBuf>, BookError> {
     let unreadable = |source| BookError::Unreadable { path: folder.to_owned(), source };
     let mut paths = Vec::new();
     for entry in fs::read_dir(folder).map_err(unreadable)? {
         let path = entry.map_err(unreadable)?.path();
         // Kubernetes mounts a ConfigMap through `..data` links beside the files.
-        let hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
+        let hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(['.', '_']));
         let yaml = path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml");
         if yaml && !hidden && path.is_file() {
             paths.push(path);

@@ -3,7 +3,7 @@
 use crate::engine::advance;
 use crate::engine::board::Occasion;
 use crate::engine::book::BookEntry;
-use crate::engine::book::RuleBook;
+use crate::engine::handle::Attest;
 use crate::engine::handle::Command;
 use crate::engine::handle::Open;
 use crate::engine::handle::Published;
@@ -13,6 +13,8 @@ use crate::engine::handle::unavailable;
 use crate::engine::live::LiveGate;
 use crate::engine::live::LiveWave;
 use crate::engine::run::Engine;
+use crate::rules::Mode;
+use crate::rules::ParamFault;
 use crate::rules::RuleFile;
 use crate::rules::RulesName;
 use crate::rules::query::Cohorts;
@@ -22,6 +24,7 @@ use crate::store::Change;
 use crate::telemetry::Chain;
 use crate::wave;
 use crate::wave::Asked;
+use crate::wave::Attestation;
 use crate::wave::Effect;
 use crate::wave::Event;
 use crate::wave::EventKind;
@@ -31,6 +34,7 @@ use crate::wave::Verdict;
 use crate::wave::Wave;
 use crate::wave::WaveId;
 use crate::wire;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -46,6 +50,10 @@ const INTERVALS_MAX: u128 = 20_000;
 /// Most gates of one wave.
 const GATES_MAX: usize = 64;
 
+/// One part of so many of all open gates is kept for waves that somebody asks for: what a
+/// source shows may be any number of values.
+const ASKED_SHARE: usize = 4;
+
 impl Engine {
     pub(super) async fn command(&mut self, command: Command) {
         // An asker who has gone away is no reason to undo what was committed.
@@ -54,6 +62,9 @@ impl Engine {
             Command::Word(wave, rules, word, reply) => {
                 drop(reply.send(self.word(&wave, rules.as_ref(), word).await));
             }
+            Command::Attest(wave, rules, attest, reply) => {
+                drop(reply.send(self.attest(&wave, rules.as_ref(), attest).await));
+            }
             Command::Recall(wave, reply) => {
                 let recalled = self.recall(&wave).await;
                 // Before the asker looks, or tidying up could take it down again.
@@ -61,7 +72,7 @@ impl Engine {
                 drop(reply.send(recalled));
             }
             Command::Reload(book, reply) => {
-                self.reload(book);
+                self.put_book(book);
                 let _ = reply.send(());
             }
         }
@@ -72,23 +83,32 @@ impl Engine {
         let now = self.now();
         let mut live = self.wave(&open.wave).cloned().unwrap_or_else(|| LiveWave {
             wave: Wave { id: open.wave.clone(), rollout: open.rollout.clone(), gates: Vec::new() },
-            gates: std::collections::BTreeMap::new(),
+            gates: BTreeMap::new(),
         });
         agree_on_rollout(&live.wave, &open)?;
         let reopens = self.asked(&open.wave).is_some_and(|asked| asked + self.settings().reopen_after <= now);
+        self.know_params(&open, &live)?;
         let mut changes = Vec::new();
         for (index, name) in open.rules.iter().enumerate() {
             // A gate that is there needs no rule file: a reload may have taken it away.
             let (entry, current) = (self.entry(name, index), live.gate(name));
-            let digest = match (&entry, current) {
-                (Ok(entry), _) => entry.rules.digest.clone(),
-                (Err(_), Some(gate)) => gate.digest.clone(),
+            let (digest, mode, requires) = match (&entry, current) {
+                (Ok(entry), _) => (entry.rules.digest.clone(), entry.rules.mode, entry.rules.requires.clone()),
+                // What of it is asked of a new attempt is of no matter: there can be none.
+                (Err(_), Some(gate)) => (gate.digest.clone(), Mode::Enforce, Vec::new()),
                 (Err(refusal), None) => return Err(refusal.clone()),
             };
+            let given = own_params(&open, entry.as_deref().ok(), current);
+            // Only an attempt that begins needs every param.
+            let params = entry.as_ref().ok().map(|entry| entry.rules.params_of(&given)).transpose();
             let asked = Asked {
                 rules: name.clone(),
                 digest,
+                mode,
+                requires,
                 baseline: open.baseline.clone(),
+                given,
+                params: params.clone().ok().flatten().unwrap_or_default(),
                 run: open.run.clone(),
                 start: open.start,
                 deadline: open.deadline,
@@ -103,14 +123,15 @@ impl Engine {
                 }
                 Opening::New { gate, cancelled } => {
                     let entry = entry?;
+                    params.map_err(|fault| unfit(&fault))?;
                     self.source_of(&entry).map_err(|error| unusable("/rules", error.to_string()))?;
                     usable(&entry.rules, &gate, now)?;
                     changes.extend(cancelled.map(|old| called_off(&live.wave, &old, now)));
-                    changes.push(begin(&mut live, entry, &gate, now));
+                    changes.push(begin(&mut live, entry, &gate, open.discovered, now));
                 }
             }
         }
-        self.room_for(&live)?;
+        self.room_for(&live, open.discovered)?;
         self.make_true(live, &changes).await
     }
 
@@ -131,6 +152,29 @@ impl Engine {
             Some(verdict) => return Err(Refusal::Ambiguous { message: not_now(gate, verdict) }),
             None => Event::Cancelled { by: word.by, why: word.why },
         };
+        let (wave, change) = advance::apply(&live.wave, &name, event, self.now());
+        live.wave = wave;
+        let changes: Vec<Change> = change.into_iter().filter(|change| change.document.is_some()).collect();
+        live.take_documents(&changes);
+        self.make_true(live, &changes).await
+    }
+
+    /// Takes an attestation; the same once more changes nothing, whatever became of the gate.
+    async fn attest(
+        &mut self,
+        id: &WaveId,
+        rules: Option<&RulesName>,
+        attest: Attest,
+    ) -> Result<Arc<Published>, Refusal> {
+        self.recall(id).await?;
+        let Some(mut live) = self.wave(id).cloned() else {
+            return Err(Refusal::NoSuchWave { wave: id.to_string() });
+        };
+        let gate = named_gate(&live.wave, rules)?;
+        let name = gate.rules.clone();
+        attestable(gate, &attest)?;
+        let Attest { name: what, by, note, url } = attest;
+        let event = Event::Attested { name: what, by, note, url };
         let (wave, change) = advance::apply(&live.wave, &name, event, self.now());
         live.wave = wave;
         let changes: Vec<Change> = change.into_iter().filter(|change| change.document.is_some()).collect();
@@ -167,11 +211,6 @@ impl Engine {
         })
     }
 
-    fn reload(&mut self, book: RuleBook) {
-        tracing::info!(rules = book.len(), names = %book.names(), "rules reloaded; open gates keep theirs");
-        self.put_book(book);
-    }
-
     fn entry(&self, name: &RulesName, index: usize) -> Result<Arc<BookEntry>, Refusal> {
         let book = self.book();
         book.get(name).cloned().ok_or_else(|| Refusal::UnknownRules {
@@ -181,12 +220,33 @@ impl Engine {
         })
     }
 
-    fn room_for(&self, live: &LiveWave) -> Result<(), Refusal> {
+    /// Refuses a param that is of none of the rule files.
+    fn know_params(&self, open: &Open, live: &LiveWave) -> Result<(), Refusal> {
+        let entries: Vec<&Arc<BookEntry>> = open.rules.iter().filter_map(|name| self.book().get(name)).collect();
+        let gates: Vec<&Gate> = open.rules.iter().filter_map(|name| live.gate(name)).collect();
+        for (name, value) in &open.params {
+            let declared = |entry: &&Arc<BookEntry>| entry.rules.params.iter().any(|param| param.name == *name);
+            if entries.iter().any(declared) || gates.iter().any(|gate| gate.params.contains_key(name)) {
+                continue;
+            }
+            let alone = BTreeMap::from([(name.clone(), value.clone())]);
+            let faults: Vec<ParamFault> =
+                entries.iter().filter_map(|entry| entry.rules.params_of(&alone).err()).collect();
+            let guesses = |fault: &&ParamFault| matches!(fault, ParamFault::Unknown { nearest: Some(_), .. });
+            if let Some(fault) = faults.iter().find(guesses).or(faults.first()) {
+                return Err(unfit(fault));
+            }
+        }
+        Ok(())
+    }
+
+    fn room_for(&self, live: &LiveWave, discovered: bool) -> Result<(), Refusal> {
         if GATES_MAX < live.wave.gates.len() {
             let message = format!("a wave has at most {GATES_MAX} gates");
             return Err(unusable("/rules", message));
         }
-        let (open, limit) = (self.open_gates(), self.settings().max_open_gates.get());
+        let (open, most) = (self.open_gates(), self.settings().max_open_gates.get());
+        let limit = if discovered { most - most / ASKED_SHARE } else { most };
         let more = live.wave.gates.iter().filter(|gate| !gate.state.is_final()).count();
         let had = self
             .wave(&live.wave.id)
@@ -197,18 +257,19 @@ impl Engine {
 }
 
 /// Puts a new attempt into the wave and gives back what must be committed.
-fn begin(live: &mut LiveWave, entry: Arc<BookEntry>, gate: &Gate, now: Timestamp) -> Change {
+fn begin(live: &mut LiveWave, entry: Arc<BookEntry>, gate: &Gate, discovered: bool, now: Timestamp) -> Change {
     let name = gate.rules.clone();
     live.wave.gates.retain(|old| old.rules != name);
     live.wave.gates.push(gate.clone());
     live.wave.gates.sort_by(|a, b| a.rules.cmp(&b.rules));
+    let how = if discovered { ", discovered in its source" } else { "" };
     let opened = [
         Effect::Publish,
         Effect::Announce(EventKind::Opened),
         Effect::Audit {
             by: "wavegate".to_owned(),
             action: "opened",
-            detail: format!("attempt {} by {} from {}", gate.attempt, gate.digest.as_str(), gate.start),
+            detail: format!("attempt {} by {} from {}{how}", gate.attempt, gate.digest.as_str(), gate.start),
         },
     ];
     let change = Change { rules_text: Some(entry.text.clone()), ..advance::change(&live.wave, gate, &opened, now) };
@@ -262,6 +323,23 @@ pub(super) fn usable(rules: &RuleFile, gate: &Gate, now: Timestamp) -> Result<()
     Ok(())
 }
 
+/// The params of `open` that are of one gate.
+fn own_params(open: &Open, entry: Option<&BookEntry>, gate: Option<&Gate>) -> BTreeMap<String, String> {
+    let declared = |name: &String| entry.is_some_and(|entry| entry.rules.params.iter().any(|own| own.name == *name));
+    let has = |name: &String| gate.is_some_and(|gate| gate.params.contains_key(name));
+    let own = open.params.iter().filter(|(name, _)| declared(name) || has(name));
+    own.map(|(name, value)| (name.clone(), value.clone())).collect()
+}
+
+/// Params that the rules refuse.
+pub(super) fn unfit(fault: &ParamFault) -> Refusal {
+    let name = match fault {
+        ParamFault::Unknown { name, .. } | ParamFault::Value { name } => name.as_str(),
+        ParamFault::Missing { names } => names.first().map_or("", String::as_str),
+    };
+    unusable(&format!("/params/{}", name.replace('~', "~0").replace('/', "~1")), fault.to_string())
+}
+
 fn unusable(pointer: &str, message: String) -> Refusal {
     Refusal::Unusable { pointer: pointer.to_owned(), message }
 }
@@ -296,7 +374,26 @@ fn named_gate<'a>(wave: &'a Wave, rules: Option<&RulesName>) -> Result<&'a Gate,
     }
 }
 
+/// Refuses what the gate does not require, and what comes when it is over.
+fn attestable(gate: &Gate, attest: &Attest) -> Result<(), Refusal> {
+    let Some(required) = gate.requires.iter().find(|one| one.name == attest.name) else {
+        let names = gate.requires.iter().map(|one| one.name.as_str()).collect::<Vec<_>>().join(", ");
+        let known = if names.is_empty() { "it requires nothing".to_owned() } else { format!("it requires {names}") };
+        return Err(unusable("/name", format!("gate `{}` requires no such attestation: {known}", gate.rules)));
+    };
+    let again = |old: &Attestation| (&old.by, &old.note, &old.url) == (&attest.by, &attest.note, &attest.url);
+    if gate.state.is_final() && !required.attested.as_ref().is_some_and(again) {
+        let state = wire::state(gate.state);
+        let message = format!("gate `{}` is {state}: nothing can be attested of it any more", gate.rules);
+        return Err(Refusal::Ambiguous { message });
+    }
+    Ok(())
+}
+
 fn not_now(gate: &Gate, verdict: Verdict) -> String {
+    if gate.would.is_some() {
+        return format!("gate `{}` only observes and says pass: to be done with it, cancel it", gate.rules);
+    }
     let state = wire::state(gate.state);
     let mend = if gate.state.is_final() {
         "to judge the wave again, open its next attempt with another `run`"

@@ -62,7 +62,7 @@ pub(super) async fn bring(
     wanted: Wanted,
 ) -> Result<Brought, sources::Error> {
     let rules = &entry.rules;
-    let bindings = Bindings { wave: wave.as_str(), baseline: gate.baseline.as_deref() };
+    let bindings = Bindings { wave: wave.as_str(), baseline: gate.baseline.as_deref(), params: &gate.params };
     let interval = gate.timing.map_or(rules.schedule.interval, |timing| timing.interval);
     for probe in rules.checks.iter().filter_map(|check| check.probe.as_ref()) {
         // From its start to its first look a gate also waits for samples to arrive.
@@ -94,7 +94,7 @@ pub(super) fn digest(
         Ok(Brought::Scrape(scrape)) => {
             own.answered();
             let Some(gate) = advance::gate_of(&live.wave, rules) else { return Vec::new() };
-            let timing = Timing::new(&own.entry.rules.schedule, gate.start, scrape, gate.deadline);
+            let timing = Timing::of(&own.entry.rules, gate.start, scrape, gate.deadline);
             own.state = Some(State::new(&own.entry.rules, timing));
             let (wave, change) = advance::apply(&live.wave, rules, Event::Timed(timing), now);
             live.wave = wave;

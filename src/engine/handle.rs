@@ -8,13 +8,22 @@ use crate::engine::board::Found;
 use crate::engine::book::RuleBook;
 use crate::engine::changes::Changes;
 use crate::engine::clock::Clock;
+use crate::engine::record::recording_of;
+use crate::engine::shelf::Shelf;
+use crate::engine::shelf::Shelves;
+use crate::engine::shelf::Trouble;
 use crate::rules::RulesName;
 use crate::series::Timestamp;
+use crate::sources::recording;
 use crate::store;
 use crate::store::Store;
+use crate::store::StoredGate;
+use crate::store::StoredWave;
 use crate::telemetry::Chain;
 use crate::wave::Verdict;
+use crate::wave::Wave;
 use crate::wave::WaveId;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::PoisonError;
@@ -29,6 +38,7 @@ pub struct Handle {
     board: Arc<Board>,
     store: Arc<dyn Store>,
     readiness: Arc<Mutex<Readiness>>,
+    shelves: Arc<Shelves>,
     clock: Clock,
 }
 
@@ -41,6 +51,8 @@ pub struct Open {
     pub rules: Vec<RulesName>,
     /// What `$baseline` stands for.
     pub baseline: Option<String>,
+    /// Params, each of at least one of the rule files.
+    pub params: BTreeMap<String, String>,
     /// The caller's name for this attempt.
     pub run: Option<String>,
     /// The rollout the wave belongs to.
@@ -49,6 +61,8 @@ pub struct Open {
     pub start: Option<Timestamp>,
     /// A deadline other than the rule file's.
     pub deadline: Option<Timestamp>,
+    /// Nobody asked: the wave was found in its source.
+    pub discovered: bool,
 }
 
 /// A document that has been published.
@@ -80,6 +94,16 @@ pub enum Refusal {
     /// 404
     #[error("wave `{wave}` has no gate `{rules}`")]
     NoSuchGate {
+        /// As asked.
+        wave: String,
+        /// As asked.
+        rules: String,
+    },
+    /// 410: the evidence was there and is not kept any more.
+    #[error(
+        "the evidence of gate `{rules}` of wave `{wave}` is not kept any more: `retention.evidence_days` of the store is over; record its past from the source"
+    )]
+    Forgotten {
         /// As asked.
         wave: String,
         /// As asked.
@@ -147,11 +171,26 @@ pub struct Word {
     pub why: String,
 }
 
+/// Somebody's word that what a gate requires is there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attest {
+    /// One of what the gate requires.
+    pub name: String,
+    /// Who.
+    pub by: String,
+    /// For people.
+    pub note: Option<String>,
+    /// Where it can be seen.
+    pub url: Option<String>,
+}
+
 /// What `/readyz` says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Readiness {
     /// Check name, and what is wrong with it if anything.
     pub checks: Vec<(&'static str, Option<String>)>,
+    /// What somebody should look at although work is taken.
+    pub remarks: Vec<(&'static str, String)>,
 }
 
 /// One line of the list of waves.
@@ -164,14 +203,13 @@ pub struct Listed {
 }
 
 impl Handle {
-    pub(crate) fn new(
+    pub(super) fn new(
         commands: mpsc::Sender<Command>,
-        board: Arc<Board>,
         store: Arc<dyn Store>,
-        readiness: Arc<Mutex<Readiness>>,
+        (board, readiness, shelves): (Arc<Board>, Arc<Mutex<Readiness>>, Arc<Shelves>),
         clock: Clock,
     ) -> Self {
-        Self { commands, board, store, readiness, clock }
+        Self { commands, board, store, readiness, shelves, clock }
     }
 
     /// Opens the gates that are not open and answers with the wave.
@@ -183,6 +221,17 @@ impl Handle {
     /// `rules` may be left out where the wave has one gate.
     pub async fn word(&self, wave: &WaveId, rules: Option<&RulesName>, word: Word) -> Result<Arc<Published>, Refusal> {
         self.ask(|reply| Command::Word(wave.clone(), rules.cloned(), word, reply)).await?
+    }
+
+    /// Attests what a gate requires before it may pass; the same again changes nothing.
+    /// `rules` may be left out where the wave has one gate.
+    pub async fn attest(
+        &self,
+        wave: &WaveId,
+        rules: Option<&RulesName>,
+        attest: Attest,
+    ) -> Result<Arc<Published>, Refusal> {
+        self.ask(|reply| Command::Attest(wave.clone(), rules.cloned(), attest, reply)).await?
     }
 
     /// The wave's document, or one gate's, to read now and to watch: from memory,
@@ -222,9 +271,44 @@ impl Handle {
         found.map_err(unavailable)
     }
 
+    /// The recording of the latest attempt of a gate, as the bytes of a file: its
+    /// evidence as long as the store keeps it, without answers of the source.
+    pub async fn recording(&self, wave: &WaveId, rules: &RulesName) -> Result<Vec<u8>, Refusal> {
+        let stored = self.store.wave(wave).await.map_err(unavailable)?;
+        let StoredWave { id, rollout, gates } = stored.ok_or_else(|| Refusal::NoSuchWave { wave: wave.to_string() })?;
+        let own = gates.into_iter().find(|stored| stored.gate.rules == *rules);
+        let own = own.ok_or_else(|| Refusal::NoSuchGate { wave: wave.to_string(), rules: rules.to_string() })?;
+        let StoredGate { gate, rules_text, mut evidence, document } = own;
+        if gate.state.is_final() {
+            evidence = self.store.evidence(wave, rules, gate.attempt).await.map_err(unavailable)?;
+        }
+        if u32::try_from(evidence.len()) != Ok(gate.judged) {
+            return Err(Refusal::Forgotten { wave: wave.to_string(), rules: rules.to_string() });
+        }
+        let wave = Wave { id, rollout, gates: vec![gate] };
+        let recording = recording_of(&wave, &wave.gates[0], &rules_text, evidence, document);
+        // A day's evidence takes a moment to compress, in which others want to be answered.
+        let packed = tokio::task::spawn_blocking(move || recording::pack(&recording)).await;
+        match packed {
+            Ok(Ok(packed)) => Ok(packed),
+            Ok(Err(error)) => Err(Refusal::StoreUnavailable { message: Chain(&error).to_string() }),
+            Err(_) => Err(Refusal::Draining),
+        }
+    }
+
     /// Puts another book of rules in force for gates opened from now on.
     pub async fn reload(&self, book: RuleBook) -> Result<(), Refusal> {
         self.ask(|reply| Command::Reload(book, reply)).await
+    }
+
+    /// Tells whoever asks that the rules on disk were refused; those in force stay.
+    pub fn reload_refused(&self, trouble: Trouble) {
+        self.shelves.refuse(trouble, self.clock.now());
+    }
+
+    /// The rule files in force, and how the last reload went.
+    pub fn rules(&self) -> Arc<Shelf> {
+        self.shelves.get()
     }
 
     /// Waves in memory, ordered by id.
@@ -242,6 +326,13 @@ impl Handle {
         let mut readiness = self.readiness.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let stopped = self.commands.is_closed().then(|| "the engine has stopped".to_owned());
         readiness.checks.push(("engine", stopped));
+        let loaded = self.rules();
+        let last = loaded.last_reload();
+        if let Some(Trouble { message, .. }) = &last.trouble {
+            let digest = loaded.digest();
+            let remark = format!("reload failed at {}: {message}; still running {}", last.at, digest.as_str());
+            readiness.remarks.push(("rules", remark));
+        }
         readiness
     }
 
@@ -263,6 +354,8 @@ pub(crate) enum Command {
     Open(Open, oneshot::Sender<Result<Arc<Published>, Refusal>>),
     /// See [`Handle::word`].
     Word(WaveId, Option<RulesName>, Word, oneshot::Sender<Result<Arc<Published>, Refusal>>),
+    /// See [`Handle::attest`].
+    Attest(WaveId, Option<RulesName>, Attest, oneshot::Sender<Result<Arc<Published>, Refusal>>),
     /// Takes a wave from the store onto the board, if it is there.
     Recall(WaveId, oneshot::Sender<Result<(), Refusal>>),
     /// See [`Handle::reload`].

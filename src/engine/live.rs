@@ -217,12 +217,13 @@ impl LiveWave {
 }
 
 fn published_gate(gate: &Gate, own: &LiveGate) -> Published {
+    let standing = Standing::of_gate(gate);
     Published {
         etag: format!("\"{}\"", tag(gate)),
         body: own.document.to_string().into(),
-        verdict: gate.verdict,
-        settled: gate.state.is_settled(),
-        is_final: gate.state.is_final(),
+        verdict: standing.verdict,
+        settled: standing.settled(),
+        is_final: standing.is_final(),
         next_look: own.next_look(gate),
     }
 }

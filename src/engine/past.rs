@@ -1,27 +1,33 @@
 //! One gate judged in hindsight: every look as the daemon would have made it.
 
 use crate::engine::advance;
-use crate::engine::advance::Advanced;
+use crate::engine::command::unfit;
 use crate::engine::command::usable;
 use crate::engine::handle::Refusal;
+use crate::engine::hindsight::Hindsight;
 use crate::engine::live::WINDOWS_MAX;
 use crate::judge::State;
 use crate::judge::Timing;
 use crate::rules::RuleFile;
 use crate::rules::query::Bindings;
+use crate::series::IntervalEvidence;
 use crate::series::Timestamp;
 use crate::series::Window;
 use crate::sources;
 use crate::sources::Source;
 use crate::sources::gather;
-use crate::store::Change;
 use crate::wave;
 use crate::wave::Asked;
 use crate::wave::Event;
 use crate::wave::Verdict;
 use crate::wave::Wave;
 use crate::wave::WaveId;
-use crate::wire;
+use crate::wire::Standing;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// Who attests where nobody is named.
+const ATTESTED_BY: &str = "wavegate";
 
 /// What to judge.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +36,8 @@ pub struct Past {
     pub wave: WaveId,
     /// What `$baseline` stands for.
     pub baseline: Option<String>,
+    /// Params that are given.
+    pub params: BTreeMap<String, String>,
     /// The start of the wave.
     pub start: Timestamp,
     /// No look after.
@@ -47,6 +55,10 @@ pub struct JudgedPast {
     pub looks: u32,
     /// What the source said when it stopped answering, where it did.
     pub outage: Option<String>,
+    /// The wave with its one gate, as it stands.
+    pub wave: Wave,
+    /// Every interval that was judged.
+    pub evidence: Vec<IntervalEvidence>,
 }
 
 /// Judges `past` by `rules`; `progress` hears how many of how many intervals are judged.
@@ -59,10 +71,75 @@ pub async fn judge_past(
     past: Past,
     progress: impl FnMut(u32, u32),
 ) -> Result<JudgedPast, Refusal> {
+    let (judging, outage) = judge(source, rules, past, None, Course::default(), progress).await?;
+    let Judging { gate: Hindsight { wave, document, .. }, evidence, .. } = judging;
+    // A step changes gates and never takes one away.
+    let gate = &wave.gates[0];
+    let outage = outage.map(|error| error.in_full());
+    let (verdict, looks) = (Standing::of_gate(gate).verdict, gate.judged);
+    Ok(JudgedPast { document, verdict, looks, outage, wave, evidence })
+}
+
+/// What is known of a gate in hindsight beside the evidence, and what is asked of it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Course<'a> {
+    /// What is attested, and when.
+    pub attested: &'a [(String, Timestamp)],
+    /// When somebody wants to know what stood; they do not decrease.
+    pub moments: &'a [Timestamp],
+}
+
+impl Course<'_> {
+    pub(super) fn words(&self) -> Vec<(Timestamp, Event)> {
+        let word = |(name, at): &(String, Timestamp)| {
+            let (name, by) = (name.clone(), ATTESTED_BY.to_owned());
+            (*at, Event::Attested { name, by, note: None, url: None })
+        };
+        self.attested.iter().map(word).collect()
+    }
+}
+
+/// What stood at some moments of a gate's life.
+#[derive(Debug)]
+pub struct JudgedMoments {
+    /// The verdict document that was published last, for each moment.
+    pub documents: Vec<String>,
+    /// What ended the looks before their time.
+    pub outage: Option<sources::Error>,
+}
+
+/// As [`judge_past`], of a source that is known to have a sample every `scrape`, with
+/// what stood at each moment of `course`.
+///
+/// # Errors
+/// The gate could not have been opened.
+pub async fn judge_moments(
+    source: &dyn Source,
+    rules: &RuleFile,
+    past: Past,
+    scrape: Duration,
+    course: Course<'_>,
+) -> Result<JudgedMoments, Refusal> {
+    let (judging, outage) = judge(source, rules, past, Some(scrape), course, |_, _| ()).await?;
+    Ok(JudgedMoments { documents: judging.gate.stood(), outage })
+}
+
+async fn judge<'a>(
+    source: &dyn Source,
+    rules: &'a RuleFile,
+    past: Past,
+    scrape: Option<Duration>,
+    course: Course<'a>,
+    progress: impl FnMut(u32, u32),
+) -> Result<(Judging<'a>, Option<sources::Error>), Refusal> {
     let asked = Asked {
         rules: rules.name.clone(),
         digest: rules.digest.clone(),
+        mode: rules.mode,
+        requires: rules.requires.clone(),
         baseline: past.baseline.clone(),
+        given: past.params.clone(),
+        params: rules.params_of(&past.params).map_err(|fault| unfit(&fault))?,
         run: None,
         start: Some(past.start),
         deadline: None,
@@ -71,15 +148,14 @@ pub async fn judge_past(
     has_past(rules)?;
     usable(rules, &gate, past.start)?;
     let wave = Wave { id: past.wave.clone(), rollout: None, gates: vec![gate] };
-    let mut judging = Judging { rules, document: wire::gate_document(&wave, &wave.gates[0]), wave };
-    let outage = judging.looks(source, &past, progress).await.err().map(|error| error.in_full());
-    if let Some(message) = outage.clone() {
-        judging.apply(Event::Silent { message }, past.until);
+    let gate = Hindsight::of(rules, wave, course.words(), course.moments);
+    let mut judging = Judging { rules, gate, evidence: Vec::new() };
+    let outage = judging.looks(source, &past, scrape, progress).await.err();
+    judging.gate.words_until(Some(past.until));
+    if let Some(error) = &outage {
+        judging.gate.apply(Event::Silent { message: error.in_full() }, past.until);
     }
-    let Judging { wave, document, .. } = judging;
-    // A step changes gates and never takes one away.
-    let gate = &wave.gates[0];
-    Ok(JudgedPast { document, verdict: gate.verdict, looks: gate.judged, outage })
+    Ok((judging, outage))
 }
 
 /// Refuses rules that can be judged only while the wave goes on.
@@ -95,12 +171,11 @@ pub fn has_past(rules: &RuleFile) -> Result<(), Refusal> {
     Err(Refusal::Unusable { pointer: "/rules".to_owned(), message })
 }
 
-/// The one gate on its way.
+/// The one gate on its way, with the evidence that it was judged by.
 struct Judging<'a> {
     rules: &'a RuleFile,
-    wave: Wave,
-    /// As it was last published.
-    document: String,
+    gate: Hindsight<'a>,
+    evidence: Vec<IntervalEvidence>,
 }
 
 impl Judging<'_> {
@@ -108,40 +183,35 @@ impl Judging<'_> {
         &mut self,
         source: &dyn Source,
         past: &Past,
+        scrape: Option<Duration>,
         mut progress: impl FnMut(u32, u32),
     ) -> Result<(), sources::Error> {
         let rules = self.rules;
-        let bindings = Bindings { wave: past.wave.as_str(), baseline: past.baseline.as_deref() };
-        let scrape = gather::survey(source, rules, &bindings, past.start).await?;
-        let timing = Timing::new(&rules.schedule, past.start, scrape, None);
-        self.apply(Event::Timed(timing), past.start);
+        let params = self.gate.wave.gates[0].params.clone();
+        let bindings = Bindings { wave: past.wave.as_str(), baseline: past.baseline.as_deref(), params: &params };
+        let scrape = match scrape {
+            Some(known) => Some(known),
+            None => gather::survey(source, rules, &bindings, past.start).await?,
+        };
+        let timing = Timing::of(rules, past.start, scrape, None);
+        self.gate.apply(Event::Timed(timing), past.start);
         let mut state = State::new(rules, timing);
         let last = timing.last_by(past.until);
-        while state.judged() < last && !self.wave.gates[0].state.is_final() {
+        while state.judged() < last && !self.gate.wave.gates[0].state.is_final() {
             let first = state.judged() + 1;
             let upto = last.min(state.judged() + WINDOWS_MAX);
             let windows: Vec<Window> = (first..=upto).map(|index| timing.window(index)).collect();
             let request = advance::request(rules, &bindings, &timing, &windows);
             let evidence = gather::evidence(gather::Sources::only(source), &request).await?;
-            let Advanced { wave, state: next, changes } = advance(&self.wave, rules, &state, evidence);
-            if next.judged() < first {
+            let (next, changes) = self.gate.advance(state, evidence);
+            state = next;
+            let judged = changes.into_iter().flat_map(|change| change.evidence);
+            self.evidence.extend(judged.map(|(_, interval)| interval));
+            if state.judged() < first {
                 break;
             }
-            (self.wave, state) = (wave, next);
-            self.publish(changes);
             progress(state.judged(), last);
         }
         Ok(())
-    }
-
-    fn apply(&mut self, event: Event, now: Timestamp) {
-        let (wave, change) = advance::apply(&self.wave, &self.rules.name, event, now);
-        self.wave = wave;
-        self.publish(change);
-    }
-
-    fn publish(&mut self, changes: impl IntoIterator<Item = Change>) {
-        self.document =
-            changes.into_iter().filter_map(|change| change.document).last().unwrap_or_else(|| self.document.clone());
     }
 }

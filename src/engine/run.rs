@@ -20,6 +20,7 @@ use crate::engine::handle::Handle;
 use crate::engine::handle::Readiness;
 use crate::engine::live::LiveWave;
 use crate::engine::settings::Settings;
+use crate::engine::shelf::Shelves;
 use crate::rules::RulesName;
 use crate::series::Timestamp;
 use crate::sources;
@@ -105,6 +106,7 @@ pub struct Engine {
     parts: Parts,
     board: Arc<Board>,
     readiness: Arc<Mutex<Readiness>>,
+    shelves: Arc<Shelves>,
     waves: BTreeMap<WaveId, LiveWave>,
     /// When each gate is next due.
     queue: BTreeSet<(Timestamp, WaveId, RulesName)>,
@@ -122,14 +124,16 @@ impl Engine {
         let now = parts.clock.now();
         let stored = parts.store.load(now - MEMORY).await?;
         let board = Arc::new(Board::new(now));
-        let readiness = Arc::new(Mutex::new(Readiness { checks: vec![("store", None)] }));
+        let readiness = Arc::new(Mutex::new(Readiness { checks: vec![("store", None)], remarks: Vec::new() }));
         let (sender, commands) = mpsc::channel(COMMANDS_MAX);
-        let handle =
-            Handle::new(sender, Arc::clone(&board), Arc::clone(&parts.store), Arc::clone(&readiness), parts.clock);
+        let shelves = Arc::new(Shelves::new(parts.book.clone(), now));
+        let shared = (Arc::clone(&board), Arc::clone(&readiness), Arc::clone(&shelves));
+        let handle = Handle::new(sender, Arc::clone(&parts.store), shared, parts.clock);
         let mut engine = Self {
             parts,
             board,
             readiness,
+            shelves,
             waves: BTreeMap::new(),
             queue: BTreeSet::new(),
             fetches: JoinSet::new(),
@@ -432,6 +436,7 @@ impl Engine {
     }
 
     pub(super) fn put_book(&mut self, book: RuleBook) {
+        self.shelves.take(book.clone(), self.now());
         self.parts.book = book;
     }
 

@@ -1,5 +1,6 @@
 //! What the API asks of the engine.
 
+use crate::engine::Attest;
 use crate::engine::Changes;
 use crate::engine::Handle;
 use crate::engine::Listed;
@@ -7,6 +8,7 @@ use crate::engine::Open;
 use crate::engine::Published;
 use crate::engine::Readiness;
 use crate::engine::Refusal;
+use crate::engine::Shelf;
 use crate::engine::Word;
 use crate::rules::RulesName;
 use crate::wave::WaveId;
@@ -27,6 +29,14 @@ pub trait Gates: Clone + Send + Sync + 'static {
         word: Word,
     ) -> impl Future<Output = Result<Arc<Published>, Refusal>> + Send;
 
+    /// See [`Handle::attest`].
+    fn attest(
+        &self,
+        wave: &WaveId,
+        rules: Option<&RulesName>,
+        attest: Attest,
+    ) -> impl Future<Output = Result<Arc<Published>, Refusal>> + Send;
+
     /// See [`Handle::watch`].
     fn watch(
         &self,
@@ -43,11 +53,17 @@ pub trait Gates: Clone + Send + Sync + 'static {
         revision: Option<u32>,
     ) -> impl Future<Output = Result<Option<String>, Refusal>> + Send;
 
+    /// See [`Handle::recording`].
+    fn recording(&self, wave: &WaveId, rules: &RulesName) -> impl Future<Output = Result<Vec<u8>, Refusal>> + Send;
+
     /// See [`Handle::waves`].
     fn waves(&self) -> Vec<Listed>;
 
     /// See [`Handle::changes`].
     fn changes(&self) -> Arc<Changes>;
+
+    /// See [`Handle::rules`].
+    fn rules(&self) -> Arc<Shelf>;
 
     /// See [`Handle::readiness`].
     fn readiness(&self) -> Readiness;
@@ -60,6 +76,15 @@ impl Gates for Handle {
 
     async fn word(&self, wave: &WaveId, rules: Option<&RulesName>, word: Word) -> Result<Arc<Published>, Refusal> {
         Self::word(self, wave, rules, word).await
+    }
+
+    async fn attest(
+        &self,
+        wave: &WaveId,
+        rules: Option<&RulesName>,
+        attest: Attest,
+    ) -> Result<Arc<Published>, Refusal> {
+        Self::attest(self, wave, rules, attest).await
     }
 
     async fn watch(
@@ -80,12 +105,20 @@ impl Gates for Handle {
         Self::archived(self, wave, rules, attempt, revision).await
     }
 
+    async fn recording(&self, wave: &WaveId, rules: &RulesName) -> Result<Vec<u8>, Refusal> {
+        Self::recording(self, wave, rules).await
+    }
+
     fn waves(&self) -> Vec<Listed> {
         Self::waves(self)
     }
 
     fn changes(&self) -> Arc<Changes> {
         Self::changes(self)
+    }
+
+    fn rules(&self) -> Arc<Shelf> {
+        Self::rules(self)
     }
 
     fn readiness(&self) -> Readiness {

@@ -17,7 +17,9 @@ mod gates;
 mod patient;
 mod probes;
 mod problem;
+mod recording;
 mod request;
+mod rules;
 mod server;
 mod settings;
 mod target;
@@ -73,18 +75,23 @@ const WAVE: &str = "/v1/waves/{wave_id}";
 const WAVE_VERDICT: &str = "/v1/waves/{wave_id}/verdict";
 const WAVE_EVENTS: &str = "/v1/waves/{wave_id}/events";
 const WAVE_DECISION: &str = "/v1/waves/{wave_id}/decision";
+const WAVE_ATTESTATIONS: &str = "/v1/waves/{wave_id}/attestations";
 const WAVE_CANCEL: &str = "/v1/waves/{wave_id}/cancel";
 const GATE_VERDICT: &str = "/v1/waves/{wave_id}/gates/{rules}/verdict";
 const GATE_DECISION: &str = "/v1/waves/{wave_id}/gates/{rules}/decision";
+const GATE_ATTESTATIONS: &str = "/v1/waves/{wave_id}/gates/{rules}/attestations";
 const GATE_CANCEL: &str = "/v1/waves/{wave_id}/gates/{rules}/cancel";
 const ATTEMPT_VERDICT: &str = "/v1/waves/{wave_id}/gates/{rules}/attempts/{attempt}/verdict";
 const REVISION: &str = "/v1/waves/{wave_id}/gates/{rules}/attempts/{attempt}/revisions/{revision}";
+const RULES: &str = "/v1/rules";
+const RULE_FILE: &str = "/v1/rules/{rules}";
+const RECORDING: &str = "/v1/waves/{wave_id}/gates/{rules}/recording";
 const ENDPOINTS: &str = "/v1/endpoints";
 const ENDPOINT_DEAD: &str = "/v1/endpoints/{endpoint}/dead";
 const ENDPOINT_RESEND: &str = "/v1/endpoints/{endpoint}/resend";
 const ENDPOINT_ENABLE: &str = "/v1/endpoints/{endpoint}/enable";
 const MESSAGE_RESEND: &str = "/v1/endpoints/{endpoint}/dead/{message_id}/resend";
-const ROUTES: [&str; 20] = [
+const ROUTES: [&str; 25] = [
     LIVEZ,
     READYZ,
     METRICS,
@@ -94,12 +101,17 @@ const ROUTES: [&str; 20] = [
     WAVE_VERDICT,
     WAVE_EVENTS,
     WAVE_DECISION,
+    WAVE_ATTESTATIONS,
     WAVE_CANCEL,
     GATE_VERDICT,
     GATE_DECISION,
+    GATE_ATTESTATIONS,
     GATE_CANCEL,
     ATTEMPT_VERDICT,
     REVISION,
+    RULES,
+    RULE_FILE,
+    RECORDING,
     ENDPOINTS,
     ENDPOINT_DEAD,
     ENDPOINT_RESEND,
@@ -147,12 +159,17 @@ impl<G: Gates> Api<G> {
             .route(WAVE_VERDICT, get(verdict::current::<G>))
             .route(WAVE_EVENTS, get(events::of_wave::<G>))
             .route(WAVE_DECISION, post(waves::decide::<G>))
+            .route(WAVE_ATTESTATIONS, post(waves::attest::<G>))
             .route(WAVE_CANCEL, post(waves::cancel::<G>))
             .route(GATE_VERDICT, get(verdict::current::<G>))
             .route(GATE_DECISION, post(waves::decide::<G>))
+            .route(GATE_ATTESTATIONS, post(waves::attest::<G>))
             .route(GATE_CANCEL, post(waves::cancel::<G>))
             .route(ATTEMPT_VERDICT, get(verdict::attempt::<G>))
             .route(REVISION, get(verdict::revision::<G>))
+            .route(RULES, get(rules::list::<G>))
+            .route(RULE_FILE, get(rules::one::<G>))
+            .route(RECORDING, get(recording::of_gate::<G>))
             .route(ENDPOINTS, get(endpoints::list::<G>))
             .route(ENDPOINT_DEAD, get(endpoints::dead::<G>))
             .route(ENDPOINT_RESEND, post(endpoints::resend::<G>))

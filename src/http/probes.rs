@@ -1,5 +1,6 @@
 //! What Kubernetes and Prometheus ask.
 
+use crate::engine::Readiness;
 use crate::http::Api;
 use crate::http::Gates;
 use crate::telemetry;
@@ -22,7 +23,7 @@ pub(crate) async fn livez() -> Response {
 
 /// Whether new work is taken; with `?verbose`, and when not, check by check.
 pub(crate) async fn readyz<G: Gates>(State(api): State<Api<G>>, uri: Uri) -> Response {
-    let mut checks = api.gates.readiness().checks;
+    let Readiness { mut checks, remarks } = api.gates.readiness();
     let draining = api.shared.drain.is_cancelled().then(|| String::from("connections are being drained"));
     checks.push(("listener", draining));
     let ready = checks.iter().all(|(_, fault)| fault.is_none());
@@ -37,6 +38,9 @@ pub(crate) async fn readyz<G: Gates>(State(api): State<Api<G>>, uri: Uri) -> Res
                 None => writeln!(text, "[+]{name} ok"),
                 Some(fault) => writeln!(text, "[-]{name} failed: {fault}"),
             };
+        }
+        for (name, remark) in &remarks {
+            let _ = writeln!(text, "[!]{name}: {remark}");
         }
     }
     text.push_str(if ready { "ok\n" } else { "not ready\n" });

@@ -145,6 +145,7 @@ impl Problem {
         match refusal {
             Refusal::NoSuchWave { .. } => Self::new(StatusCode::NOT_FOUND, "no_such_wave", detail),
             Refusal::NoSuchGate { .. } => Self::new(StatusCode::NOT_FOUND, "no_such_gate", detail),
+            Refusal::Forgotten { .. } => Self::new(StatusCode::GONE, "evidence_not_kept", detail),
             Refusal::UnknownRules { index, .. } => {
                 let pointer = if single { String::from("/rules") } else { format!("/rules/{index}") };
                 Self::new(StatusCode::UNPROCESSABLE_ENTITY, "unknown_rules", detail).at(pointer)

@@ -1,5 +1,6 @@
 //! The bodies that callers send, read into what the engine takes.
 
+use crate::engine::Attest;
 use crate::engine::Open;
 use crate::engine::Word;
 use crate::http::problem::Problem;
@@ -9,8 +10,10 @@ use crate::wave::Verdict;
 use crate::wave::WaveId;
 use serde::Deserialize;
 use serde::Deserializer;
+use serde::de::MapAccess;
 use serde::de::SeqAccess;
 use serde::de::Visitor;
+use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::fmt;
 
@@ -22,6 +25,8 @@ const MAX_NAME_BYTES: usize = 256;
 const MAX_BY_BYTES: usize = 128;
 /// A sentence or two, with a link.
 const MAX_WHY_BYTES: usize = 1024;
+/// A link, as long as those of object stores with a signature in them.
+const MAX_URL_BYTES: usize = 1024;
 
 /// `PUT /v1/waves/{wave_id}`.
 #[derive(Debug, Deserialize)]
@@ -29,6 +34,8 @@ const MAX_WHY_BYTES: usize = 1024;
 pub(crate) struct OpenRequest {
     rules: Option<Rules>,
     baseline: Option<String>,
+    #[serde(default)]
+    params: Params,
     run: Option<String>,
     rollout: Option<String>,
     start: Option<String>,
@@ -42,6 +49,10 @@ enum Rules {
     Many(Vec<String>),
 }
 
+/// Params by name.
+#[derive(Debug, Default)]
+struct Params(BTreeMap<String, String>);
+
 /// `POST …/decision`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -49,6 +60,16 @@ pub(crate) struct DecisionRequest {
     verdict: Option<String>,
     by: Option<String>,
     why: Option<String>,
+}
+
+/// `POST …/attestations`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct AttestationRequest {
+    name: Option<String>,
+    by: Option<String>,
+    note: Option<String>,
+    url: Option<String>,
 }
 
 /// `POST …/cancel`.
@@ -76,10 +97,12 @@ impl OpenRequest {
             wave,
             rules: names(self.rules)?,
             baseline: name("/baseline", self.baseline)?,
+            params: params(self.params)?,
             run: name("/run", self.run)?,
             rollout: name("/rollout", self.rollout)?,
             start,
             deadline,
+            discovered: false,
         })
     }
 }
@@ -96,6 +119,33 @@ impl DecisionRequest {
     }
 }
 
+impl AttestationRequest {
+    /// Attested. Of a link no more is asked than that a document can show it.
+    pub(crate) fn attest(self) -> Result<Attest, Problem> {
+        let Some(name) = name("/name", self.name)? else {
+            return Err(Problem::field("/name", "must name what is attested, one of what the gate requires"));
+        };
+        let url = self.url.filter(|url| !url.is_empty());
+        if url.as_ref().is_some_and(|url| !is_link(url)) {
+            let mend = format!("must be an http or https address of at most {MAX_URL_BYTES} bytes without spaces");
+            return Err(Problem::field("/url", mend));
+        }
+        Ok(Attest {
+            name,
+            by: signed(self.by)?,
+            note: self.note.map(|note| said("/note", Some(note), MAX_WHY_BYTES)).transpose()?,
+            url,
+        })
+    }
+}
+
+/// Whether people may be given `url` to open.
+fn is_link(url: &str) -> bool {
+    let web =
+        ["http://", "https://"].iter().any(|scheme| url.strip_prefix(scheme).is_some_and(|rest| !rest.is_empty()));
+    web && url.len() <= MAX_URL_BYTES && !url.contains(|c: char| c.is_control() || c.is_whitespace())
+}
+
 impl CancelRequest {
     /// Called off.
     pub(crate) fn word(self) -> Result<Word, Problem> {
@@ -104,9 +154,12 @@ impl CancelRequest {
 }
 
 fn word(verdict: Option<Verdict>, by: Option<String>, why: Option<String>) -> Result<Word, Problem> {
-    // A name stands in one line of a log; a reason may have several.
-    let by = by.filter(|by| !by.contains('\n'));
-    Ok(Word { verdict, by: said("/by", by, MAX_BY_BYTES)?, why: said("/why", why, MAX_WHY_BYTES)? })
+    Ok(Word { verdict, by: signed(by)?, why: said("/why", why, MAX_WHY_BYTES)? })
+}
+
+/// A name, which stands in one line of a log; a reason may have several.
+fn signed(by: Option<String>) -> Result<String, Problem> {
+    said("/by", by.filter(|by| !by.contains('\n')), MAX_BY_BYTES)
 }
 
 /// Text of a person for the audit log: there, not empty, of bounded length.
@@ -125,6 +178,16 @@ fn name(pointer: &str, text: Option<String>) -> Result<Option<String>, Problem> 
         }
         fit => Ok(fit),
     }
+}
+
+/// Values of labels, each checked at its own place.
+fn params(Params(given): Params) -> Result<BTreeMap<String, String>, Problem> {
+    let checked = |(key, value): (String, String)| {
+        let pointer = format!("/params/{}", key.replace('~', "~0").replace('/', "~1"));
+        let value = name(&pointer, Some(value))?;
+        Ok((key, value.unwrap_or_default()))
+    };
+    given.into_iter().map(checked).collect()
 }
 
 fn instant(pointer: &str, text: Option<&str>) -> Result<Option<Timestamp>, Problem> {
@@ -184,5 +247,38 @@ impl<'de> Deserialize<'de> for Rules {
         }
 
         deserializer.deserialize_any(OneOrMany)
+    }
+}
+
+impl<'de> Deserialize<'de> for Params {
+    /// By hand: a map would take the last of two values for one name, and say nothing.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct EachOnce;
+
+        impl<'de> Visitor<'de> for EachOnce {
+            type Value = Params;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object of params and their values")
+            }
+
+            /// As with every other field.
+            fn visit_unit<E: serde::de::Error>(self) -> Result<Params, E> {
+                Ok(Params::default())
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut given: A) -> Result<Params, A::Error> {
+                let mut params = BTreeMap::new();
+                while let Some((name, value)) = given.next_entry::<String, String>()? {
+                    if params.contains_key(&name) {
+                        return Err(serde::de::Error::custom(format!("`{name}` is given twice")));
+                    }
+                    params.insert(name, value);
+                }
+                Ok(Params(params))
+            }
+        }
+
+        deserializer.deserialize_any(EachOnce)
     }
 }

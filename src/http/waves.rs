@@ -1,10 +1,11 @@
-//! Waves: opened, listed, decided, cancelled.
+//! Waves: opened, listed, decided, attested, cancelled.
 
 use crate::engine::Word;
 use crate::http::Api;
 use crate::http::Gates;
 use crate::http::body;
 use crate::http::problem::Problem;
+use crate::http::request::AttestationRequest;
 use crate::http::request::CancelRequest;
 use crate::http::request::DecisionRequest;
 use crate::http::request::OpenRequest;
@@ -88,6 +89,20 @@ pub(crate) async fn decide<G: Gates>(
 ) -> Result<Response<Body>, Problem> {
     let asked: DecisionRequest = body::json(request, api.body_limit()).await?;
     api.say(&target, asked.word()?).await
+}
+
+/// Somebody says that what a gate requires is there.
+pub(crate) async fn attest<G: Gates>(
+    State(api): State<Api<G>>,
+    target: Target,
+    request: Request<Body>,
+) -> Result<Response<Body>, Problem> {
+    let asked: AttestationRequest = body::json(request, api.body_limit()).await?;
+    let (attest, rules) = (asked.attest()?, target.rules.as_ref());
+    let of = rules.map(ToString::to_string);
+    tracing::info!(wave.id = %target.wave, rules = of, name = attest.name, by = attest.by, "attested");
+    let published = api.gates.attest(&target.wave, rules, attest).await?;
+    Ok(api.answer(&HeaderMap::new(), &published))
 }
 
 /// A person calls a gate off.

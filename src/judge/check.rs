@@ -10,6 +10,7 @@ use crate::judge::Outcome;
 use crate::judge::Sizes;
 use crate::judge::Timing;
 use crate::judge::Warning;
+use crate::judge::alone::AloneState;
 use crate::judge::arrivals::Arrivals;
 use crate::judge::gauge::GaugeState;
 use crate::judge::histogram::HistogramState;
@@ -68,6 +69,7 @@ crate::judge::footprint::fields!(CheckState: test, canary, baseline, reading);
 #[derive(Clone, Debug, PartialEq)]
 enum Test {
     Ratio(Box<RatioState>),
+    Alone(Box<AloneState>),
     Histogram(HistogramState),
     Quantile(Box<QuantileState>),
     Gauge(Box<GaugeState>),
@@ -79,6 +81,7 @@ impl crate::judge::footprint::Footprint for Test {
     fn heap(&self) -> usize {
         match self {
             Self::Ratio(state) => state.heap(),
+            Self::Alone(state) => state.heap(),
             Self::Histogram(state) => state.heap(),
             Self::Quantile(state) => state.heap(),
             Self::Gauge(state) => state.heap(),
@@ -205,6 +208,9 @@ impl CheckState {
         let interval = timing.interval;
         Self {
             test: match &check.kind {
+                CheckKind::Ratio { policy, floor, .. } if alone => {
+                    Test::Alone(Box::new(AloneState::new(*policy, *floor, interval)))
+                }
                 CheckKind::Ratio { policy, floor, .. } => {
                     Test::Ratio(Box::new(RatioState::new(*policy, *floor, interval)))
                 }
@@ -238,6 +244,7 @@ impl CheckState {
         let Some(levels) = self.levels else { return };
         match &self.test {
             Test::Ratio(state) => state.prepare(levels, looks),
+            Test::Alone(_) => AloneState::prepare(levels, looks),
             Test::Histogram(state) => state.prepare(levels, looks),
             Test::Quantile(_) => QuantileState::prepare(levels, looks),
             Test::Gauge(state) => state.prepare(levels, looks),
@@ -262,6 +269,7 @@ impl CheckState {
             }
             _ if !usable => false,
             Test::Ratio(state) => state.fold(evidence, at),
+            Test::Alone(state) => state.fold(evidence, at),
             Test::Histogram(state) => state.fold(evidence),
             Test::Quantile(state) => state.fold(evidence, at),
             Test::Gauge(state) => state.fold(evidence),
@@ -283,6 +291,7 @@ impl CheckState {
     fn fast(&self, at: Timestamp) -> Option<Cause> {
         match (&self.test, self.levels) {
             (Test::Ratio(state), Some(levels)) => state.fast(levels, at),
+            (Test::Alone(state), Some(levels)) => state.fast(levels, at),
             (Test::Quantile(state), Some(levels)) => state.fast(levels, at),
             _ => None,
         }
@@ -308,6 +317,7 @@ impl CheckState {
         let mut sight = Sight { at: look.at, place, looks, levels };
         let finding = match &mut self.test {
             Test::Ratio(state) => state.look(&mut sight),
+            Test::Alone(state) => state.look(&mut sight),
             Test::Histogram(state) => state.look(&mut sight),
             Test::Quantile(state) => state.look(&mut sight),
             Test::Gauge(state) => state.look(&mut sight),
@@ -360,7 +370,7 @@ impl CheckState {
             margins: self.reading.margins.or_else(|| margins(&check.kind)),
             threshold: match &self.test {
                 Test::Threshold(state) => Some(state.reading()),
-                Test::Ratio(_) | Test::Histogram(_) | Test::Quantile(_) | Test::Gauge(_) => None,
+                Test::Ratio(_) | Test::Alone(_) | Test::Histogram(_) | Test::Quantile(_) | Test::Gauge(_) => None,
             },
             looks: self.looks,
             n: self.reading.n,

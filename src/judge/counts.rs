@@ -12,18 +12,18 @@ use crate::stats;
 use std::time::Duration;
 
 /// The disturbance that a ratio's cohort is believed to have (c0 of C-1), of a log rate.
-const DISTURBANCE: f64 = 0.5;
+pub(crate) const DISTURBANCE: f64 = 0.5;
 
 /// The share of a risk that the fast way may spend.
-const FAST_SHARE: f64 = 0.2;
+pub(crate) const FAST_SHARE: f64 = 0.2;
 /// The fast way tests against at least this rate ratio, and at least so many times the margin.
 const FAST_RATIO: f64 = 5.0;
 const FAST_MARGINS: f64 = 4.0;
 /// It takes so many intervals that favour it with none between that speaks against it, the
 /// first and the last so far apart: a burst of less than a minute is no change, and of the
 /// many intervals before and after it chance favours some.
-const FAST_INTERVALS: u32 = 3;
-const FAST_SPAN: Duration = Duration::from_mins(1);
+pub(crate) const FAST_INTERVALS: u32 = 3;
+pub(crate) const FAST_SPAN: Duration = Duration::from_mins(1);
 
 /// A PASS needs the newest intervals not to be worse alone, as far as can be told by a chance
 /// of this: what has just begun is in no mean.
@@ -32,6 +32,11 @@ const SURPRISE: f64 = 0.05;
 
 /// No service counts more in an interval; beyond, the squares of a guard would overflow.
 pub(crate) const COUNT_MAX: f64 = 1e15;
+
+/// How many times what it is compared with the fast way of a check with `margin` tests against.
+pub(crate) fn fast_ratio(margin: f64) -> f64 {
+    FAST_RATIO.max(FAST_MARGINS * margin)
+}
 
 /// Bad events of all events.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -215,8 +220,47 @@ impl Evidence {
 pub(crate) struct Accusation {
     slow: Evidence,
     fast: stats::RatioEProcess,
-    /// The last intervals, as far as each of them favoured the fast way.
-    favouring: Option<Run>,
+    favour: Favour,
+}
+
+/// The last intervals, as far as each of them favoured the fast way.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Favour(Option<Run>);
+
+impl Favour {
+    /// Takes an interval, which ended at `at`: what it says alone and what all say together.
+    pub(crate) fn note(&mut self, alone: f64, all: f64, at: Timestamp) {
+        // While all in all nothing speaks for it, what favours it is chance; an interval
+        // without a bad event says nothing either way, but most of them must say something, or
+        // one more error long after a burst would make it last.
+        if alone < 0.0 || all <= 0.0 {
+            self.0 = None;
+        } else if alone > 0.0 {
+            let before = self.0.unwrap_or(Run { intervals: 0, silent: 0, first: at, last: at });
+            self.0 = Some(Run { intervals: before.intervals.saturating_add(1), last: at, ..before });
+        } else if let Some(run) = self.0 {
+            let silent = run.silent.saturating_add(1);
+            self.0 = (silent < run.intervals).then_some(Run { silent, ..run });
+        }
+    }
+
+    /// Whether there are enough of them, over long enough.
+    pub(crate) fn lasts(&self) -> bool {
+        let lasts = |run: &Run| run.intervals >= FAST_INTERVALS && run.last.since(run.first) >= FAST_SPAN;
+        self.0.as_ref().is_some_and(lasts)
+    }
+}
+
+/// What the fast way may spend of a risk `alpha`.
+pub(crate) fn fast_share(alpha: f64) -> f64 {
+    FAST_SHARE * alpha
+}
+
+/// How far evidence is, as a deviate on its way to `bounds`: it grows with the time, and a
+/// deviate with its root.
+pub(crate) fn deviate(log_e: f64, alpha: f64, bounds: &Bounds) -> f64 {
+    let share = log_e / -alpha.ln();
+    if share > 0.0 { bounds.last().copied().unwrap_or(f64::INFINITY) * share.sqrt() } else { share }
 }
 
 /// Intervals in a row, with the ends of the first and the last of them.
@@ -233,8 +277,8 @@ impl Accusation {
     pub(crate) fn new(margin: f64) -> Self {
         Self {
             slow: Evidence::above(margin),
-            fast: stats::RatioEProcess::above(FAST_RATIO.max(FAST_MARGINS * margin)),
-            favouring: None,
+            fast: stats::RatioEProcess::above(fast_ratio(margin)),
+            favour: Favour::default(),
         }
     }
 
@@ -242,18 +286,8 @@ impl Accusation {
     pub(crate) fn take(&mut self, own: Totals, other: Totals, at: Timestamp) {
         self.slow.take(own, other);
         let alone = self.fast.step(own.bad, other.bad, own.total, other.total);
-        let Some(alone) = alone else { return };
-        // While all in all nothing speaks for it, what favours it is chance; an interval
-        // without a bad event says nothing either way, but most of them must say something, or
-        // one more error long after a burst would make it last.
-        if alone < 0.0 || self.fast.log_e() <= 0.0 {
-            self.favouring = None;
-        } else if alone > 0.0 {
-            let before = self.favouring.unwrap_or(Run { intervals: 0, silent: 0, first: at, last: at });
-            self.favouring = Some(Run { intervals: before.intervals.saturating_add(1), last: at, ..before });
-        } else if let Some(run) = self.favouring {
-            let silent = run.silent.saturating_add(1);
-            self.favouring = (silent < run.intervals).then_some(Run { silent, ..run });
+        if let Some(alone) = alone {
+            self.favour.note(alone, self.fast.log_e(), at);
         }
     }
 
@@ -267,21 +301,18 @@ impl Accusation {
         self.log_e() >= -alpha.ln() && self.slow.is_shared()
     }
 
-    /// How far the slow way is, as a deviate on its way to `bounds`: the evidence grows with
-    /// the time, and a deviate with its root.
+    /// How far the slow way is on its way to `bounds`.
     pub(crate) fn deviate(&self, alpha: f64, bounds: &Bounds) -> f64 {
-        let share = self.log_e() / -alpha.ln();
-        if share > 0.0 { bounds.last().copied().unwrap_or(f64::INFINITY) * share.sqrt() } else { share }
+        deviate(self.log_e(), alpha, bounds)
     }
 
     /// EP-4: whether the last interval completed the fast way, at its share of the risk
     /// `alpha`; `own` is the watched cohort so far.
     pub(crate) fn is_fast(&self, own: Totals, floor: f64, alpha: f64) -> bool {
-        let lasts = |run: &Run| run.intervals >= FAST_INTERVALS && run.last.since(run.first) >= FAST_SPAN;
-        if !self.favouring.as_ref().is_some_and(lasts) {
+        if !self.favour.lasts() {
             return false;
         }
-        let needed = -(FAST_SHARE * alpha).ln();
+        let needed = -fast_share(alpha).ln();
         let above_floor = floor <= 0.0 || stats::floor_log_e(own.bad, own.total, floor) >= needed;
         above_floor && self.fast.log_e() >= needed
     }

@@ -36,10 +36,10 @@ use crate::stats;
 use std::time::Duration;
 
 /// The share of the FAIL risk for each of the mean and the end, where both are judged.
-const DRIFT_SHARE: f64 = 0.5;
+pub(crate) const DRIFT_SHARE: f64 = 0.5;
 /// Points further apart than this (in seconds) are expected to resemble each other as much as
 /// at this: gauges have slow waves too, and an hour of minutes cannot tell whether it has them.
-const PRIOR_INTERVAL_MAX: f64 = 15.0;
+pub(crate) const PRIOR_INTERVAL_MAX: f64 = 15.0;
 /// Traffic of an instance that differs by more than this between cohorts is said.
 const TRAFFIC_RATIO: f64 = 1.5;
 

@@ -29,7 +29,7 @@ use crate::stats;
 use std::time::Duration;
 
 /// The disturbance that a cohort is believed to have (c0 of C-1), of a probability.
-const DISTURBANCE: f64 = 0.02;
+pub(crate) const DISTURBANCE: f64 = 0.02;
 
 /// What a histogram check remembers: 12 bytes an interval, and the sum of all buckets.
 #[derive(Clone, Debug, PartialEq)]

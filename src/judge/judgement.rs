@@ -134,6 +134,8 @@ pub enum Unit {
     Probability,
     /// Share of canary events beyond a bound over that of the baseline's; 1 is no change.
     TailRatio,
+    /// The canary's bad events as a share of all, with nobody to compare it with.
+    Share,
     /// Canary over baseline less 1; 0 is no change.
     RelativeChange,
     /// Canary less baseline in the unit of the query; 0 is no change.
@@ -161,6 +163,11 @@ pub enum Warning {
     ValuesDropped {
         /// Intervals.
         intervals: u32,
+    },
+    /// There is no baseline: the canary's own ratio was judged against its floor.
+    JudgedAlone {
+        /// What is good enough, as a share of all events.
+        floor: f64,
     },
     /// What a rate is divided by differs between the cohorts' instances.
     TrafficDiffers {
@@ -347,6 +354,18 @@ pub enum Cause {
         /// Until when.
         until: Timestamp,
     },
+    /// Nothing counts yet: the wave has planned to be down.
+    PlannedDowntime {
+        /// Until when.
+        until: Timestamp,
+    },
+    /// The rules allow no pass at this time.
+    WindowClosed {
+        /// The entry of the rule file, as it was written.
+        by: String,
+        /// When it opens; `None` where it does not within a year.
+        until: Option<Timestamp>,
+    },
     /// Not a single sample of this cohort.
     NoTelemetry {
         /// Whose.
@@ -423,6 +442,8 @@ impl Cause {
             Self::TooFewSamples { .. } => "too_few_samples",
             Self::MinDuration { .. } => "min_duration",
             Self::WarmingUp { .. } => "warming_up",
+            Self::PlannedDowntime { .. } => "planned_downtime",
+            Self::WindowClosed { .. } => "window_closed",
             Self::NoTelemetry { .. } => "no_telemetry",
             Self::NoTraffic { .. } => "no_traffic",
             Self::LowCoverage { .. } => "low_coverage",
@@ -463,7 +484,7 @@ impl Cause {
             | Self::CohortsOverlap { .. }
             | Self::BadNeverSeen { .. }
             | Self::PartialAnswer { .. } => 3,
-            Self::WarmingUp { .. } => 4,
+            Self::WarmingUp { .. } | Self::PlannedDowntime { .. } => 4,
             Self::TooFewSamples { .. }
             | Self::BeyondBuckets { .. }
             | Self::NoTraffic { .. }
@@ -471,7 +492,8 @@ impl Cause {
             | Self::SamplesBeyondBound { .. } => 5,
             Self::RecentShift { .. } | Self::WiderScatter { .. } | Self::NeedsMoreEvidence { .. } => 6,
             Self::MinDuration { .. } => 7,
-            Self::AllChecksPassed { .. } => 8,
+            Self::WindowClosed { .. } => 8,
+            Self::AllChecksPassed { .. } => 9,
         }
     }
 }

@@ -87,6 +87,16 @@ impl Looks {
         Place { look, pass: pass.min(self.pass.len().saturating_sub(1)), may_pass: self.pass.get(pass) == Some(&look) }
     }
 
+    /// Each planned look: its interval, and the share of the time that is over by then.
+    pub(crate) fn planned(&self) -> impl ExactSizeIterator<Item = (u32, f64)> + '_ {
+        self.planned.iter().map(|look| (look.index, look.share))
+    }
+
+    /// The same of those that may find a PASS.
+    pub(crate) fn passing(&self) -> impl Iterator<Item = (u32, f64)> + '_ {
+        self.pass.iter().filter_map(|look| self.planned.get(*look)).map(|look| (look.index, look.share))
+    }
+
     /// What a FAIL at each planned look takes, at a risk of `alpha` over all of them.
     pub(crate) fn fail_bounds(&mut self, alpha: f64) -> Bounds {
         let (planned, spending) = (&self.planned, self.spending);

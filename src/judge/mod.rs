@@ -7,7 +7,9 @@
 //! Each statistical check has its share of `false_fail` and spends it over the planned
 //! looks, so that the promise holds however often somebody asks (statistics.md §3, §6).
 
+mod alone;
 mod arrivals;
+mod calendar;
 mod check;
 mod counts;
 #[cfg(test)]
@@ -48,8 +50,30 @@ pub use state::State;
 pub use timing::MAX_PLANNED;
 pub use timing::Timing;
 
+// What a plan must know of the tests to say what they will find.
+pub(crate) use alone::PASS_SHARE as ALONE_PASS_SHARE;
+pub(crate) use counts::DISTURBANCE as RATIO_DISTURBANCE;
+pub(crate) use counts::FAST_INTERVALS;
+pub(crate) use counts::FAST_SHARE;
+pub(crate) use counts::FAST_SPAN;
+pub(crate) use counts::fast_ratio;
+pub(crate) use gauge::DRIFT_SHARE;
+pub(crate) use gauge::PRIOR_INTERVAL_MAX;
+pub(crate) use histogram::DISTURBANCE as HISTOGRAM_DISTURBANCE;
+pub(crate) use instance_means::INSTANCES_LEAST;
+pub(crate) use levels::Levels;
+pub(crate) use looks::Bounds;
+pub(crate) use looks::Looks;
+pub(crate) use quantile::PASS_RATIO;
+pub(crate) use quantile::TAILS;
+pub(crate) use ratio::FLOOR_SHARE;
+pub(crate) use ratio::INSTANCE_SHARE;
+
+use crate::judge::calendar::Calendar;
+use crate::judge::calendar::once_open;
 use crate::judge::check::Look;
 use crate::judge::looks::Place;
+use crate::rules::Closed;
 use crate::rules::OnDeadline;
 use crate::rules::OnFail;
 use crate::rules::RuleFile;
@@ -63,6 +87,17 @@ use crate::series::Timestamp;
 /// Intervals in the warm-up, out of order or after the deadline are passed over.
 /// With no new interval the gate stands by what it said: it never passes by that.
 pub fn judge(rules: &RuleFile, state: &State, evidence: &[IntervalEvidence], now: Timestamp) -> (State, Judgement) {
+    let calendar = |at| rules.windows.as_ref().and_then(|windows| windows.closed(at));
+    judge_by(&calendar, rules, state, evidence, now)
+}
+
+fn judge_by(
+    calendar: Calendar<'_>,
+    rules: &RuleFile,
+    state: &State,
+    evidence: &[IntervalEvidence],
+    now: Timestamp,
+) -> (State, Judgement) {
     let mut state = state.clone();
     let mut look = state.look(rules, now, None, None);
     for interval in evidence.iter().filter(|interval| interval.window.to <= now) {
@@ -77,7 +112,7 @@ pub fn judge(rules: &RuleFile, state: &State, evidence: &[IntervalEvidence], now
             check.look(&look, looks, timing);
         }
     }
-    let judgement = conclude(rules, &state, &look);
+    let judgement = conclude(calendar, rules, &state, &look);
     (state, judgement)
 }
 
@@ -101,11 +136,12 @@ impl State {
 }
 
 /// The ruling and its reasons from what each check says.
-fn conclude(rules: &RuleFile, state: &State, look: &Look) -> Judgement {
+fn conclude(calendar: Calendar<'_>, rules: &RuleFile, state: &State, look: &Look) -> Judgement {
     let outcomes: Vec<CheckOutcome> =
         rules.checks.iter().zip(&state.checks).map(|(check, own)| own.outcome(check, look)).collect();
     let warm = state.judged >= state.timing.first_warm();
-    let ruling = ruling(rules, state, look, &outcomes);
+    let closed = calendar(look.at);
+    let ruling = ruling(rules, state, look, closed.as_ref(), &outcomes);
     let counted = || rules.checks.iter().zip(&state.checks).filter(|(check, _)| check.counts());
     let healthy = !warm || counted().all(|(_, own)| own.is_healthy(look.coverage));
     Judgement {
@@ -113,20 +149,25 @@ fn conclude(rules: &RuleFile, state: &State, look: &Look) -> Judgement {
         looks: state.looked,
         planned: state.timing.planned(),
         healthy,
-        reasons: reasons(rules, state, ruling, &outcomes),
-        ruling,
         // Who does not see does not foresee.
-        expected: healthy.then(|| expected(ruling, &outcomes)).flatten(),
+        expected: healthy
+            .then(|| expected(ruling, look.at, closed.as_ref(), &outcomes))
+            .flatten()
+            .and_then(|coming| once_open(calendar, &state.timing, coming)),
+        reasons: reasons(rules, state, ruling, closed, &outcomes),
+        ruling,
         checks: outcomes,
     }
 }
 
 /// What the gate will decide: it fails with the first check that does, and passes with the last.
-fn expected(ruling: Ruling, outcomes: &[CheckOutcome]) -> Option<Expected> {
-    let counted = || outcomes.iter().filter(|check| check.on_fail != OnFail::Report);
-    let open = || counted().filter(|check| check.outcome == Outcome::Inconclusive);
-    if ruling != Ruling::GoOn || open().next().is_none() {
+fn expected(ruling: Ruling, at: Timestamp, closed: Option<&Closed>, outcomes: &[CheckOutcome]) -> Option<Expected> {
+    let open = || counted(outcomes).filter(|check| check.outcome == Outcome::Inconclusive);
+    if ruling != Ruling::GoOn {
         return None;
+    }
+    if open().next().is_none() {
+        return closed.map(|_| Expected { outcome: Outcome::Pass, at });
     }
     let of = |outcome| move |check: &CheckOutcome| check.expected.filter(|expected| expected.outcome == outcome);
     let fail =
@@ -136,47 +177,71 @@ fn expected(ruling: Ruling, outcomes: &[CheckOutcome]) -> Option<Expected> {
     fail.or_else(|| passes?.into_iter().max_by_key(|next| next.at))
 }
 
-fn ruling(rules: &RuleFile, state: &State, look: &Look, outcomes: &[CheckOutcome]) -> Ruling {
+/// Checks that count, which those with `on_fail: report` do not.
+fn counted(outcomes: &[CheckOutcome]) -> impl Iterator<Item = &CheckOutcome> {
+    outcomes.iter().filter(|check| check.on_fail != OnFail::Report)
+}
+
+/// Whether every check that counts passes, and there is one.
+fn all_pass(outcomes: &[CheckOutcome]) -> bool {
+    let mut counted = counted(outcomes).peekable();
+    counted.peek().is_some() && counted.all(|check| check.outcome == Outcome::Pass)
+}
+
+fn ruling(rules: &RuleFile, state: &State, look: &Look, closed: Option<&Closed>, outcomes: &[CheckOutcome]) -> Ruling {
     let failed = |on_fail| outcomes.iter().any(|check| check.outcome == Outcome::Fail && check.on_fail == on_fail);
-    let mut counted = outcomes.iter().filter(|check| check.on_fail != OnFail::Report).peekable();
     if failed(OnFail::Fail) {
         Ruling::Fail
     } else if failed(OnFail::Pause) {
         Ruling::Hold
-    } else if look.place.is_some()
-        && look.min_end <= look.at
-        && counted.peek().is_some()
-        && counted.all(|check| check.outcome == Outcome::Pass)
-    {
+    } else if look.place.is_some() && look.min_end <= look.at && closed.is_none() && all_pass(outcomes) {
         Ruling::Pass
     } else if state.timing.last() <= state.judged {
         match rules.schedule.on_deadline {
-            OnDeadline::Fail => Ruling::Fail,
-            OnDeadline::Pause => Ruling::Hold,
+            // A wave is not failed for the calendar, nor where the warm-up or a planned
+            // downtime left not one look.
+            OnDeadline::Fail if closed.is_none() && state.looked > 0 => Ruling::Fail,
+            OnDeadline::Fail | OnDeadline::Pause => Ruling::Hold,
         }
     } else {
         Ruling::GoOn
     }
 }
 
-fn reasons(rules: &RuleFile, state: &State, ruling: Ruling, outcomes: &[CheckOutcome]) -> Vec<Reason> {
+fn reasons(
+    rules: &RuleFile,
+    state: &State,
+    ruling: Ruling,
+    closed: Option<Closed>,
+    outcomes: &[CheckOutcome],
+) -> Vec<Reason> {
     let timing = &state.timing;
     let whole = |cause| Reason { check: None, cause };
+    let checks = u32::try_from(counted(outcomes).count()).unwrap_or(u32::MAX);
     if ruling == Ruling::Pass {
-        let checks = u32::try_from(rules.checks.iter().filter(|check| check.counts()).count()).unwrap_or(u32::MAX);
         return vec![whole(Cause::AllChecksPassed { checks })];
     }
+    let closed = closed.map(|Closed { by, until }| whole(Cause::WindowClosed { by, until }));
     if state.judged < timing.first_warm() && state.judged < timing.last() {
-        return vec![whole(Cause::WarmingUp { until: timing.warm })];
+        let planned = rules.schedule.warmup < rules.downtime;
+        let until = timing.warm;
+        let waits = if planned { Cause::PlannedDowntime { until } } else { Cause::WarmingUp { until } };
+        return std::iter::once(whole(waits)).chain(closed).collect();
     }
-    let failed = outcomes.iter().any(|check| check.outcome == Outcome::Fail && check.on_fail != OnFail::Report);
+    let failed = counted(outcomes).any(|check| check.outcome == Outcome::Fail);
     let mut reasons: Vec<Reason> = Vec::new();
     if ruling != Ruling::GoOn && !failed {
         reasons.push(whole(Cause::DeadlineReached { deadline: timing.deadline }));
     }
-    for check in outcomes.iter().filter(|check| check.on_fail != OnFail::Report) {
+    for check in counted(outcomes) {
         let own = |cause: &Cause| Reason { check: Some(check.name.clone()), cause: cause.clone() };
         reasons.extend(check.reasons.iter().map(own));
+    }
+    // Nobody needs to know when a wave that has failed could have passed.
+    reasons.extend(closed.filter(|_| !failed));
+    if all_pass(outcomes) {
+        // What holds it up then is not theirs.
+        reasons.push(whole(Cause::AllChecksPassed { checks }));
     }
     // Stable, so that within one gravity the order of the rule file stands.
     reasons.sort_by_key(|reason| reason.cause.gravity());

@@ -33,9 +33,9 @@ use crate::stats;
 use std::time::Duration;
 
 /// Bounds that share the FAIL risk.
-const TAILS: f64 = 2.0;
+pub(crate) const TAILS: f64 = 2.0;
 /// The rate ratio of a PASS is at least and at most this, whatever the buckets say.
-const PASS_RATIO: (f64, f64) = (1.2, 2.0);
+pub(crate) const PASS_RATIO: (f64, f64) = (1.2, 2.0);
 
 /// What a quantile check remembers: the sum of all buckets, and 16 bytes an interval for
 /// each bound and for the PASS.

@@ -35,9 +35,9 @@ use crate::stats;
 use std::time::Duration;
 
 /// The share of the FAIL risk for one bad instance, where there are instances.
-const INSTANCE_SHARE: f64 = 0.2;
+pub(crate) const INSTANCE_SHARE: f64 = 0.2;
 /// The share of the PASS risk for a canary under the floor, where there is one.
-const FLOOR_SHARE: f64 = 0.2;
+pub(crate) const FLOOR_SHARE: f64 = 0.2;
 
 /// What a ratio check remembers: sums, and 16 bytes an interval.
 #[derive(Clone, Debug, PartialEq)]
@@ -380,11 +380,11 @@ impl RatioState {
     }
 }
 
-fn recent(track: &Track) -> u32 {
+pub(crate) fn recent(track: &Track) -> u32 {
     u32::try_from(stats::recent_points(track.len())).unwrap_or(u32::MAX)
 }
 
-fn totals(observed: Option<&Observed>) -> Option<Totals> {
+pub(crate) fn totals(observed: Option<&Observed>) -> Option<Totals> {
     match &observed?.measure {
         Measure::Counts { bad, total } => Some(Totals { bad: *bad, total: *total }),
         Measure::Nothing | Measure::Buckets(_) | Measure::Value(_) | Measure::Rated { .. } | Measure::Worst { .. } => {

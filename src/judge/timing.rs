@@ -5,6 +5,7 @@
 //! by a divided risk; the grid is thinned from its end, so the last look is
 //! always a planned one.
 
+use crate::rules::RuleFile;
 use crate::rules::Schedule;
 use crate::series::Timestamp;
 use crate::series::Window;
@@ -38,6 +39,13 @@ pub struct Timing {
 }
 
 impl Timing {
+    /// The timing of a gate of `rules` that started at `start`: as [`Timing::new`] has it, and
+    /// what begins within the planned downtime is left out as the warm-up is.
+    pub fn of(rules: &RuleFile, start: Timestamp, scrape: Option<Duration>, deadline: Option<Timestamp>) -> Self {
+        let timing = Self::new(&rules.schedule, start, scrape, deadline);
+        Self { warm: timing.warm.max(start + rules.downtime), ..timing }
+    }
+
     /// The timing of a gate that started at `start` under `schedule`, where the source
     /// has a sample every `scrape`, with the deadline moved to `deadline` where one was
     /// asked for.

@@ -3,6 +3,8 @@
 use crate::report::terminal::cell;
 use crate::report::terminal::painted;
 use crate::report::terminal::plain;
+use crate::report::text::Would;
+use crate::report::text::observing;
 use comfy_table::CellAlignment;
 use comfy_table::Table;
 use comfy_table::presets;
@@ -26,6 +28,7 @@ pub fn brief(document: &str, colour: bool) -> Result<String, serde_json::Error> 
         plain(&wave.state)
     );
     let _ = writeln!(page, "      {}", plain(&wave.summary));
+    page.push_str(&observing(wave.would.as_ref()));
     if !wave.gates.is_empty() {
         let _ = writeln!(page, "\n{}", table(&wave.gates).trim_fmt());
     }
@@ -40,6 +43,8 @@ struct Head {
     verdict: String,
     state: String,
     summary: String,
+    #[serde(default)]
+    would: Option<Would>,
     #[serde(default)]
     gates: Vec<Gate>,
 }

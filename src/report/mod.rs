@@ -1,14 +1,23 @@
-//! A verdict for people, made from the published document and nothing else.
+//! Verdicts, plans and simulations for people, made from the published document and nothing else.
 
 mod brief;
+mod plan;
+mod simulation;
+mod svg;
 mod terminal;
 mod text;
+mod xml;
 
 pub use brief::brief;
+pub use plan::plan;
+pub use simulation::simulation;
+pub use svg::svg;
 pub use terminal::cell;
 pub use terminal::plain;
+pub use text::numbers;
 pub use text::progress;
 pub use text::text;
+pub use xml::xml_text;
 
 #[cfg(test)]
 mod tests {
@@ -30,7 +39,11 @@ mod tests {
         json!({
             "wave_id": "w", "rules": "r", "attempt": 1, "verdict": "pause", "state": "held", "summary": "s",
             "reasons": [reason], "checks": [check, threshold], "looks": 1, "planned_looks": 2, "caveat": "v",
-            "rules_digest": "d", "evaluated_at": "e", "start": "b", "deadline": "l",
+            "requires": [
+                { "name": "n", "attested": null },
+                { "name": "n", "attested": { "by": "b", "note": "t", "url": "u", "at": "a" } },
+            ],
+            "would": { "verdict": "fail" }, "rules_digest": "d", "evaluated_at": "e", "start": "b", "deadline": "l",
         })
     }
 

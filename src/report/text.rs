@@ -45,6 +45,25 @@ pub fn progress(document: &str, colour: bool) -> Result<String, serde_json::Erro
     Ok(page)
 }
 
+/// What the check `name` read, in one line; `None` where a gate's document does not have it.
+///
+/// # Errors
+/// The document is not one of ours.
+pub fn numbers(document: &str, name: &str) -> Result<Option<String>, serde_json::Error> {
+    let gate: Gate = serde_json::from_str(document)?;
+    let Some(check) = gate.checks.iter().find(|check| check.name == name) else { return Ok(None) };
+    let cells = row(check);
+    let [_, _, _, estimate, low, high, tolerance, pass_within, canary, baseline, _] = cells.as_slice() else {
+        return Ok(None);
+    };
+    Ok(Some(if check.threshold.is_some() {
+        format!("canary {estimate}, {low}, bound {tolerance}")
+    } else {
+        let margins = format!("tolerated {tolerance}, passes within {pass_within}");
+        format!("estimate {estimate}, {low} to {high}; {margins}; canary {canary}, baseline {baseline}")
+    }))
+}
+
 /// The verdict, where the gate is in its life, and its checks.
 fn standing(gate: &Gate, colour: bool) -> String {
     let mut page = String::new();
@@ -59,6 +78,7 @@ fn standing(gate: &Gate, colour: bool) -> String {
         gate.attempt
     );
     let _ = writeln!(page, "      {}", plain(&gate.summary));
+    page.push_str(&observing(gate.would.as_ref()));
     let looks = gate.planned_looks.map_or(String::new(), |planned| format!("   looks {} of {planned}", gate.looks));
     let last = of("last look", &gate.evaluated_at);
     let (state, start, deadline) = (plain(&gate.state), plain(&gate.start), of("deadline", &gate.deadline));
@@ -80,6 +100,21 @@ fn gate_text(document: &str, colour: bool) -> Result<String, serde_json::Error> 
         let check = reason.check.as_ref().map_or(String::new(), |check| format!("{}: ", plain(check)));
         let _ = writeln!(page, "  {check}{}  [{}]", plain(&reason.message), plain(&reason.code));
     }
+    if !gate.requires.is_empty() {
+        let _ = writeln!(page, "\nrequires");
+    }
+    for one in &gate.requires {
+        let said = one.attested.as_ref().map_or_else(
+            || "not attested".to_owned(),
+            |said| {
+                let more = [&said.note, &said.url].into_iter().flatten();
+                more.fold(format!("attested by {} at {}", plain(&said.by), plain(&said.at)), |text, part| {
+                    format!("{text}  {}", plain(part))
+                })
+            },
+        );
+        let _ = writeln!(page, "  {}: {said}", plain(&one.name));
+    }
     let notices: Vec<(&str, &Reason)> =
         gate.checks.iter().flat_map(|check| check.notices.iter().map(|notice| (check.name.as_str(), notice))).collect();
     if !notices.is_empty() {
@@ -90,6 +125,18 @@ fn gate_text(document: &str, colour: bool) -> Result<String, serde_json::Error> 
     }
     let _ = writeln!(page, "\n  {}\n  rules {}", plain(&gate.caveat), plain(&gate.rules_digest));
     Ok(page)
+}
+
+/// The line that nobody overlooks: the verdict above it is not what the checks say.
+pub(super) fn observing(would: Option<&Would>) -> String {
+    let line = |would: &Would| format!("      OBSERVING  would say {}\n", plain(&would.verdict).to_uppercase());
+    would.map_or(String::new(), line)
+}
+
+/// What a gate that only observes would say.
+#[derive(Deserialize)]
+pub(super) struct Would {
+    verdict: String,
 }
 
 /// What stands above the gates; a gate's document has the same but for them.
@@ -116,9 +163,27 @@ struct Gate {
     planned_looks: Option<u32>,
     caveat: String,
     rules_digest: String,
+    /// Absent in the document of an older daemon.
+    #[serde(default)]
+    requires: Vec<Requirement>,
+    would: Option<Would>,
     evaluated_at: Option<String>,
     start: String,
     deadline: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Requirement {
+    name: String,
+    attested: Option<Attestation>,
+}
+
+#[derive(Deserialize)]
+struct Attestation {
+    by: String,
+    note: Option<String>,
+    url: Option<String>,
+    at: String,
 }
 
 #[derive(Deserialize)]
@@ -232,6 +297,7 @@ fn measured(value: f64, unit: &str) -> String {
         "absolute_change" if value > 0.0 => format!("+{}", digits(value)),
         "absolute_change" => digits(value),
         "probability" => format!("{value:.3}"),
+        "share" => format!("{} %", digits(value * 100.0)),
         // An early bound may be as far out as it likes, but not as wide.
         _ if value.abs() >= 1000.0 => format!("{:+.1e} %", value * 100.0),
         _ => format!("{:+.1} %", value * 100.0),

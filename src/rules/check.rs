@@ -8,13 +8,17 @@ use crate::rules::OnFail;
 use crate::rules::RulesName;
 use crate::rules::Schedule;
 use crate::rules::Worse;
+use crate::rules::cohorts::differ;
+use crate::rules::cohorts::matchers;
 use crate::rules::gauge;
 use crate::rules::gauge::widened;
+use crate::rules::keys::check::CHECK;
+use crate::rules::keys::check::COMMON;
+use crate::rules::keys::check::KINDS;
+use crate::rules::keys::check::MATCH;
+use crate::rules::keys::check::RATIO;
 use crate::rules::margin;
 use crate::rules::margin::Scale;
-use crate::rules::parse::MIN_INTERVALS;
-use crate::rules::parse::differ;
-use crate::rules::parse::matchers;
 use crate::rules::parse::required;
 use crate::rules::parse::word_name;
 use crate::rules::probe;
@@ -28,6 +32,7 @@ use crate::rules::reader::Table;
 use crate::rules::reader::listed;
 use crate::rules::reader::one_of;
 use crate::rules::reader::quote;
+use crate::rules::schedule::MIN_INTERVALS;
 use crate::rules::units;
 use crate::rules::units::Unit;
 use crate::rules::units::duration_text;
@@ -38,47 +43,6 @@ const MAX_CHECKS: usize = 200;
 
 /// Most samples that a breach looks back on.
 const MAX_SAMPLES: u32 = 60;
-
-/// What a check of each kind may say besides its query.
-const KINDS: &[(&str, &[&str])] = &[
-    ("ratio", &["worse", "tolerance", "pass_within", "weight", "min_points", "floor"]),
-    ("histogram", &["worse", "tolerance", "pass_within", "weight", "min_points", "quantile"]),
-    (
-        "gauge",
-        &["worse", "tolerance", "pass_within", "weight", "min_points", "drift", "strict", "by", "test", "scale", "per"],
-    ),
-    ("threshold", &["max", "min", "breach"]),
-    ("probe", &["errors", "latency", "weight", "min_points"]),
-];
-
-const KEYS: &[&str] = &[
-    "name",
-    "ratio",
-    "histogram",
-    "gauge",
-    "threshold",
-    "probe",
-    "errors",
-    "latency",
-    "worse",
-    "tolerance",
-    "pass_within",
-    "floor",
-    "weight",
-    "min_points",
-    "quantile",
-    "drift",
-    "strict",
-    "by",
-    "test",
-    "scale",
-    "per",
-    "max",
-    "min",
-    "breach",
-    "match",
-    "on_fail",
-];
 
 /// Every check that can be read; the faults of the others are noted.
 pub(super) fn checks(reader: &mut Reader<'_>, entry: Entry<'_>, file: &Cohorts, schedule: &Schedule) -> Vec<Check> {
@@ -97,7 +61,7 @@ pub(super) fn checks(reader: &mut Reader<'_>, entry: Entry<'_>, file: &Cohorts, 
     let mut unread = 0;
     for node in nodes {
         let before = checks.len();
-        if let Some(table) = reader.table(node, "a check", KEYS) {
+        if let Some(table) = reader.table(node, "a check", CHECK) {
             checks.extend(of_table(reader, &table, &mut names, file, schedule));
         }
         unread += usize::from(before == checks.len());
@@ -141,6 +105,9 @@ fn of_table(
     if let (Some(query), Some(kind)) = (query, &kind) {
         too_few_looks(reader, table, query, kind, schedule);
     }
+    if let Some(query) = query.filter(|_| file.baseline.is_none() && table.get("match").is_none()) {
+        alone(reader, table, query, kind.as_ref());
+    }
     let (Some(name), Some(kind)) = (name, kind) else { return Vec::new() };
     vec![Check { name, kind, on_fail, cohorts: cohorts.flatten(), probe: None }]
 }
@@ -167,7 +134,7 @@ fn name(reader: &mut Reader<'_>, table: &Table<'_>, names: &mut Vec<(String, usi
 
 /// Cohorts of one check. One without a baseline is judged alone, which only a threshold can be.
 fn matched(reader: &mut Reader<'_>, entry: Entry<'_>, check: &Table<'_>, file: &Cohorts) -> Option<Cohorts> {
-    let table = reader.table(entry.node, "`match`", &["canary", "baseline"])?;
+    let table = reader.table(entry.node, "`match`", MATCH)?;
     let canary = required(reader, &table, "canary", "say who is judged: `canary: 'pod=~\"checkout-$wave-.*\"'`");
     let canary = canary.and_then(|entry| matchers(reader, entry));
     let baseline = table.get("baseline").map(|entry| (entry, matchers(reader, entry)));
@@ -180,12 +147,27 @@ fn matched(reader: &mut Reader<'_>, entry: Entry<'_>, check: &Table<'_>, file: &
         differ(reader, *entry, canary, Some(baseline));
     }
     let baseline = baseline.and_then(|(_, matchers)| matchers);
-    Some(Cohorts { canary: canary?, baseline, instance: file.instance.clone() })
+    Some(Cohorts { canary: canary?, baseline, instance: file.instance.clone(), offset: None })
+}
+
+/// Whether a check means something without a baseline: against a bound of its own.
+fn alone(reader: &mut Reader<'_>, table: &Table<'_>, query: Entry<'_>, kind: Option<&CheckKind>) {
+    let Some(kind) = kind else { return };
+    let help = match kind {
+        CheckKind::Threshold { .. } => return,
+        CheckKind::Ratio { floor, .. } if *floor > 0.0 && table.get("floor").is_some() => return,
+        CheckKind::Ratio { .. } => "write `floor`, the ratio that is good enough: `floor: 0.1%`",
+        CheckKind::Histogram { .. } | CheckKind::Quantile { .. } | CheckKind::Gauge { .. } => {
+            "make a `threshold` of it, give it a `baseline` in `match`, or the file one in `cohorts`"
+        }
+    };
+    let message = format!("this `{}` compares, and the file has `baseline: none`", query.key);
+    reader.error(query.key_spot, "needs_baseline", message, help);
 }
 
 /// The key that says what the check is, with what it looks at.
 fn query<'n>(reader: &mut Reader<'_>, table: &Table<'n>) -> Option<Entry<'n>> {
-    let kinds: Vec<&str> = KINDS.iter().map(|(kind, _)| *kind).collect();
+    let kinds: Vec<&str> = KINDS.iter().map(|kind| kind.name).collect();
     let mut found = table.entries().iter().filter(|entry| kinds.contains(&entry.key));
     let Some(query) = found.next().copied() else {
         let help = format!("write {}", one_of(&kinds));
@@ -238,20 +220,19 @@ fn too_few_looks(reader: &mut Reader<'_>, table: &Table<'_>, query: Entry<'_>, k
 
 /// Notes keys of other kinds than `kind`.
 fn misplaced(reader: &mut Reader<'_>, table: &Table<'_>, kind: &str) {
-    let common = ["name", "match", "on_fail"];
-    let allowed = KINDS.iter().find(|(name, _)| *name == kind).map_or(&[][..], |(_, keys)| keys);
+    let allowed = KINDS.iter().find(|known| known.name == kind).map_or(&[][..], |known| known.keys);
     for entry in table.entries() {
         if kind == "probe" && entry.key == "match" {
             let message = "a `probe` check has no `match`".to_owned();
             reader.error(entry.key_spot, "misplaced_key", message, "its cohorts are the two addresses");
             continue;
         }
-        let is_kind = KINDS.iter().any(|(name, _)| *name == entry.key);
-        if is_kind || common.contains(&entry.key) || allowed.contains(&entry.key) {
+        let is_kind = KINDS.iter().any(|known| known.name == entry.key);
+        if is_kind || COMMON.contains(&entry.key) || allowed.contains(&entry.key) {
             continue;
         }
         let owners: Vec<&str> =
-            KINDS.iter().filter(|(_, keys)| keys.contains(&entry.key)).map(|(name, _)| *name).collect();
+            KINDS.iter().filter(|kind| kind.keys.contains(&entry.key)).map(|kind| kind.name).collect();
         let message = format!("a `{kind}` check has no `{}`", entry.key);
         let help = format!("`{}` is for {}; a `{kind}` has {}", entry.key, listed(&owners), listed(allowed));
         reader.error(entry.key_spot, "misplaced_key", message, help);
@@ -261,11 +242,11 @@ fn misplaced(reader: &mut Reader<'_>, table: &Table<'_>, kind: &str) {
 fn ratio(reader: &mut Reader<'_>, table: &Table<'_>, query: Entry<'_>) -> Option<CheckKind> {
     let policy = margin::policy(reader, table, Scale::Ratio, None);
     let floor = margin::floor(reader, table, policy.worse, margin::FLOOR);
-    let counters = reader.table(query.node, "`ratio`", &["bad", "total"])?;
+    let counters = reader.table(query.node, "`ratio`", RATIO)?;
     let bad = required(reader, &counters, "bad", "name the counter of bad events");
-    let bad = bad.and_then(|entry| queried(reader, entry, Selector::parse));
+    let bad = bad.and_then(|entry| queried(reader, entry, Selector::parse_with));
     let total = required(reader, &counters, "total", "name the counter of all events");
-    let total = total.and_then(|entry| queried(reader, entry, Selector::parse));
+    let total = total.and_then(|entry| queried(reader, entry, Selector::parse_with));
     Some(CheckKind::Ratio { bad: bad?, total: total?, floor, policy })
 }
 
@@ -278,7 +259,7 @@ fn histogram(reader: &mut Reader<'_>, table: &Table<'_>, query: Entry<'_>) -> Op
         let help = "take `worse` out, or take out `quantile` and judge the whole histogram";
         reader.error(entry.node.spot, "impossible_pair", message, help);
     }
-    let metric = queried(reader, query, Selector::parse)?;
+    let metric = queried(reader, query, Selector::parse_with)?;
     if let Some(base) = metric.metric().strip_suffix("_bucket") {
         let message = format!("`{}` is one part of the histogram", metric.metric());
         reader.error(query.node.spot, "bucket_suffix", message, format!("name the histogram: `{base}`"));
@@ -326,7 +307,7 @@ fn quantile(reader: &mut Reader<'_>, entry: Entry<'_>) -> Option<f64> {
 fn threshold(reader: &mut Reader<'_>, table: &Table<'_>, entry: Entry<'_>) -> Option<CheckKind> {
     let bound = bound(reader, table);
     let breach = table.get("breach").map_or(Some(Breach { count: 3, samples: 5 }), |entry| breach(reader, entry));
-    let query = queried(reader, entry, PromQl::parse)?;
+    let query = queried(reader, entry, PromQl::parse_with)?;
     widened(reader, entry, &query);
     Some(CheckKind::Threshold { query, bound: bound?, breach: breach? })
 }
@@ -378,12 +359,12 @@ fn breach(reader: &mut Reader<'_>, entry: Entry<'_>) -> Option<Breach> {
 pub(super) fn queried<Q>(
     reader: &mut Reader<'_>,
     entry: Entry<'_>,
-    parse: impl Fn(&str) -> Result<Q, Vec<QueryFault>>,
+    parse: impl Fn(&str, &[String]) -> Result<Q, Vec<QueryFault>>,
 ) -> Option<Q> {
     let RawValue::Text(text) = &entry.node.value else {
         let message = format!("`{}` is a query, as text", entry.key);
         reader.error(entry.node.spot, "wrong_type", message, "write PromQL, in quotes where it has `{` or `#`");
         return None;
     };
-    parse(text).map_err(|faults| reader.query_faults(entry.node, text, faults)).ok()
+    parse(text, reader.params()).map_err(|faults| reader.query_faults(entry.node, text, faults)).ok()
 }

@@ -1,5 +1,8 @@
 //! Faults of a rule file as values, and as text for people.
 
+use crate::rules::base;
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::fmt::Write as _;
 
@@ -55,8 +58,9 @@ impl fmt::Display for Diagnostic {
 /// Most characters of a source line that are shown.
 const SHOWN: usize = 120;
 
-/// The diagnostics of one file with its lines, as a compiler shows them. Control
-/// characters of the file are never passed on to a terminal.
+/// The diagnostics of one file with its lines, as a compiler shows them, and those of
+/// what it extends with the lines of that. Control characters of the file are never
+/// passed on to a terminal.
 ///
 /// ```text
 /// error[unknown_key]: `tolerence` is not a key of a check
@@ -67,15 +71,29 @@ const SHOWN: usize = 120;
 ///    = help: did you mean `tolerance`?
 /// ```
 pub fn render(diagnostics: &[Diagnostic], text: &str) -> String {
-    let lines: Vec<&str> = text.lines().collect();
+    let (own, base) = base::split(text);
+    let base = base.map(|(name, text)| (name, lines(diagnostics, text)));
+    let lines = lines(diagnostics, own);
     let mut out = String::new();
     for (i, diagnostic) in diagnostics.iter().enumerate() {
         if i > 0 {
             out.push('\n');
         }
-        one(&mut out, diagnostic, lines.get(diagnostic.line.wrapping_sub(1)).copied());
+        let lines = match &base {
+            Some((name, lines)) if diagnostic.file.rsplit(['/', '\\']).next() == Some(name) => lines,
+            _ => &lines,
+        };
+        one(&mut out, diagnostic, lines.get(&diagnostic.line).copied());
     }
     out
+}
+
+/// The lines that `diagnostics` name, by their numbers as YAML counts: a lone carriage
+/// return ends one too. No list of all: a hostile file has a million.
+fn lines<'t>(diagnostics: &[Diagnostic], text: &'t str) -> BTreeMap<usize, &'t str> {
+    let wanted: BTreeSet<usize> = diagnostics.iter().map(|diagnostic| diagnostic.line).collect();
+    let all = text.split('\n').flat_map(|line| line.strip_suffix('\r').unwrap_or(line).split('\r'));
+    (1..).zip(all).filter(|(number, _)| wanted.contains(number)).collect()
 }
 
 fn one(out: &mut String, diagnostic: &Diagnostic, line: Option<&str>) {
@@ -126,11 +144,13 @@ pub(super) struct Spot {
     pub(super) width: usize,
     /// Where the node begins, in bytes, if that is known.
     pub(super) byte: Option<usize>,
+    /// In what the file extends, not in the file.
+    pub(super) base: bool,
 }
 
 impl Spot {
     /// The beginning of a file.
-    pub(super) const START: Self = Self { line: 1, column: 1, width: 1, byte: Some(0) };
+    pub(super) const START: Self = Self { line: 1, column: 1, width: 1, byte: Some(0), base: false };
 
     /// The place that the YAML reader names.
     pub(super) fn of(location: &serde_saphyr::Location) -> Self {
@@ -141,6 +161,12 @@ impl Spot {
             column: size(location.column()),
             width: size(span.len()),
             byte: span.byte_offset().and_then(|byte| usize::try_from(byte).ok()),
+            base: false,
         }
+    }
+
+    /// The same place in what the file extends.
+    pub(super) fn in_base(self) -> Self {
+        Self { base: true, ..self }
     }
 }

@@ -4,6 +4,8 @@
 //! here asks again whether a rule makes sense.
 
 use crate::rules::Probe;
+use crate::rules::Traffic;
+use crate::rules::Windows;
 use crate::rules::query::Cohorts;
 use crate::rules::query::GaugeQuery;
 use crate::rules::query::PromQl;
@@ -29,8 +31,51 @@ pub struct RuleFile {
     pub checks: Vec<Check>,
     /// How much of the evidence must be there.
     pub telemetry: Telemetry,
-    /// SHA-256 of the file's bytes.
+    /// Whether its verdict is obeyed.
+    pub mode: Mode,
+    /// When no gate may pass; `None` where it may at any time.
+    pub windows: Option<Windows>,
+    /// Planned, from the start of the wave: kept out of the evidence and of what the
+    /// wave spends of the error budget. Zero where nothing is planned.
+    pub downtime: Duration,
+    /// What must be attested before the gate may pass, in the order of the file.
+    pub requires: Vec<String>,
+    /// What a wave may set: variables of queries and matchers beside `$wave`, in the order of the file.
+    pub params: Vec<Param>,
+    /// The error budget that this gate minds.
+    pub budget: Option<Budget>,
+    /// Whether a new value of the wave's label in the source opens its gate by itself.
+    pub discover: bool,
+    /// An ordinary day, for planning and simulation alone.
+    pub traffic: Traffic,
+    /// SHA-256 of the file's bytes, and of its base's.
     pub digest: Digest,
+}
+
+/// Whether a gate's verdict is obeyed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// It is what it says.
+    Enforce,
+    /// Everything is judged and reported; the verdict is always `pass`, with what it
+    /// would have said beside it.
+    Observe,
+}
+
+/// A variable that a wave may set, in label values only.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Param {
+    /// Without its `$`: 1 to 64 of `a-z A-Z 0-9 _`, beginning with a letter.
+    pub name: String,
+    /// What it is where a wave does not say; `None` where a wave must.
+    pub default: Option<String>,
+}
+
+/// The error budget that a gate minds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Budget {
+    /// The name of an SLO.
+    pub slo: String,
 }
 
 /// A rule file's name: 1 to 64 of `a-z A-Z 0-9 . _ -`, beginning with a letter or digit.

@@ -10,6 +10,7 @@ use crate::rules::GaugeTest;
 use crate::rules::Schedule;
 use crate::rules::Worse;
 use crate::rules::check::queried;
+use crate::rules::keys::check::PARTS;
 use crate::rules::margin;
 use crate::rules::margin::Margins;
 use crate::rules::margin::Scale;
@@ -47,7 +48,7 @@ pub(super) fn gauge(
     let policy = margin::policy_of(reader, table, Scale::Gauge, worse, margins);
     let test = test(reader, table);
     let mut asked = |entry| {
-        let query = queried(reader, entry, GaugeQuery::parse)?;
+        let query = queried(reader, entry, GaugeQuery::parse_with)?;
         if let GaugeQuery::Expr(expr) = &query {
             widened(reader, entry, expr);
             overlapping(reader, entry, expr, schedule.interval);
@@ -208,7 +209,7 @@ fn form(reader: &mut Reader<'_>, stated: [Option<Entry<'_>>; 2]) -> Option<Form>
 fn parts(reader: &mut Reader<'_>, stated: [Option<Entry<'_>>; 2], worse: Worse) -> [Margins; 2] {
     let tables = stated.map(|entry| {
         let entry = entry?;
-        reader.table(entry.node, &format!("`{}`", entry.key), &["relative", "absolute"])
+        reader.table(entry.node, &format!("`{}`", entry.key), PARTS)
     });
     let mut part = |key: &str, scale: Scale| {
         let help = "write both parts, `{ relative: 5%, absolute: 0.2 }`, or one of them alone: `5%` or `0.2`";

@@ -10,6 +10,10 @@ use crate::rules::Policy;
 use crate::rules::Schedule;
 use crate::rules::Worse;
 use crate::rules::file::Digest;
+use crate::rules::keys::Key;
+use crate::rules::keys::check::PROBE;
+use crate::rules::keys::check::PROBE_ERRORS;
+use crate::rules::keys::check::PROBE_LATENCY;
 use crate::rules::margin;
 use crate::rules::margin::Scale;
 use crate::rules::parse::required;
@@ -82,7 +86,12 @@ impl Probe {
     pub(super) fn cohorts(&self) -> Cohorts {
         let key = self.key();
         let of = |url: &str| Matchers::equal(&[("probe", &key), ("url", url)]);
-        Cohorts { canary: of(&self.canary), baseline: Some(of(&self.baseline)), instance: vec!["url".to_owned()] }
+        Cohorts {
+            canary: of(&self.canary),
+            baseline: Some(of(&self.baseline)),
+            instance: vec!["url".to_owned()],
+            offset: None,
+        }
     }
 }
 
@@ -94,7 +103,7 @@ pub(super) fn probe(
     schedule: &Schedule,
 ) -> Option<(Probe, [CheckKind; 2])> {
     let kinds = kinds(reader, check);
-    let table = reader.table(entry.node, "`probe`", &["canary", "baseline", "every", "timeout"])?;
+    let table = reader.table(entry.node, "`probe`", PROBE)?;
     let canary = required(reader, &table, "canary", "say what is requested: `canary: 'https://canary.shop/health'`");
     let canary = canary.and_then(|entry| address(reader, entry));
     let baseline =
@@ -178,12 +187,12 @@ fn times(reader: &mut Reader<'_>, table: &Table<'_>, probe: Entry<'_>, schedule:
 fn kinds(reader: &mut Reader<'_>, check: &Table<'_>) -> Option<[CheckKind; 2]> {
     let weight = margin::weight(reader, check) / 2.0;
     let min_points = margin::min_points(reader, check, Scale::Ratio);
-    let mut part = |key: &str, known: &[&str]| {
+    let mut part = |key: &str, known: &[Key]| {
         let table = check.get(key).and_then(|entry| reader.table(entry.node, &format!("`{key}`"), known));
         table.unwrap_or_else(|| Table::empty(check.spot))
     };
-    let errors = part("errors", &["tolerance", "pass_within", "floor"]);
-    let latency = part("latency", &["tolerance", "pass_within"]);
+    let errors = part("errors", PROBE_ERRORS);
+    let latency = part("latency", PROBE_LATENCY);
     let policy = Policy { weight, min_points, ..margin::policy(reader, &errors, Scale::Ratio, None) };
     let floor = margin::floor(reader, &errors, Worse::Increase, FLOOR);
     let total = Selector::parse(Probe::REQUESTS).ok()?;

@@ -1,23 +1,40 @@
 //! Typed reading of a YAML tree: every question notes what is wrong with the
 //! answer and goes on, so that all faults of a file are found in one pass.
 
+use crate::rules::base;
 use crate::rules::diagnostic::Diagnostic;
 use crate::rules::diagnostic::Severity;
 use crate::rules::diagnostic::Spot;
+use crate::rules::keys;
+use crate::rules::keys::Key;
+use crate::rules::nearest::nearest;
+use crate::rules::place;
+use crate::rules::place::Place;
 use crate::rules::query::QueryFault;
 use crate::rules::units;
 use crate::rules::yaml::RawNode;
 use crate::rules::yaml::RawValue;
+use std::ops::Range;
 use std::time::Duration;
 
 /// Most diagnostics of one file: nobody reads the hundredth.
 const MAX_FOUND: usize = 100;
 
+/// Most diagnostics of one severity that are noted before they are put in order. A hostile
+/// file has a fault a node, and the nearest of the known keys is sought for each.
+const MAX_NOTED: usize = 1000;
+
 /// Notes what is wrong.
 pub(super) struct Reader<'a> {
     file: &'a str,
     text: &'a str,
+    /// The name and the text of what the file extends.
+    base: Option<(String, &'a str)>,
     found: Vec<Diagnostic>,
+    /// Names of the variables that a wave may set.
+    params: Vec<String>,
+    /// How many of each severity.
+    noted: [usize; 2],
 }
 
 /// A mapping whose keys are known, each at most once.
@@ -53,15 +70,27 @@ impl<'n> Table<'n> {
 }
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(file: &'a str, text: &'a str) -> Self {
-        Self { file, text, found: Vec::new() }
+    /// Of a file, and of the name and text of what it extends.
+    pub(super) fn new(file: &'a str, text: &'a str, base: Option<(&str, &'a str)>) -> Self {
+        let base = base.map(|(name, text)| (base::beside(file, name), text));
+        Self { file, text, base, found: Vec::new(), params: Vec::new(), noted: [0; 2] }
+    }
+
+    /// Queries and matchers read from now on may hold `params`.
+    pub(super) fn declare(&mut self, params: Vec<String>) {
+        self.params = params;
+    }
+
+    /// The variables that a wave may set.
+    pub(super) fn params(&self) -> &[String] {
+        &self.params
     }
 
     /// What was found, in the order of the file, nothing twice.
     pub(super) fn finish(self) -> Vec<Diagnostic> {
         let mut found = self.found;
         // An anchored value is read at each of its uses; its fault is one.
-        let key = |d: &Diagnostic| (d.line, d.column, d.code, d.message.clone());
+        let key = |d: &Diagnostic| (d.file != self.file, d.line, d.column, d.code, d.message.clone());
         found.sort_by_key(key);
         found.dedup_by_key(|d| key(d));
         // Errors are what refuses the file: warnings may not push them out.
@@ -81,36 +110,52 @@ impl<'a> Reader<'a> {
     }
 
     fn note(&mut self, severity: Severity, spot: Spot, code: &'static str, message: String, help: String) {
+        if self.is_full(severity) {
+            return;
+        }
+        self.noted[severity as usize] += 1;
         let Spot { line, column, width, .. } = spot;
-        let file = self.file.to_owned();
+        let base = self.base.as_ref().filter(|_| spot.base);
+        let file = base.map_or(self.file, |(name, _)| name).to_owned();
         self.found.push(Diagnostic { file, line, column, width, code, message, help, severity });
     }
 
-    /// Notes the faults of the query that `node` holds, inside of it where its
-    /// text stands in the file as it is: plain, or in quotes without escapes.
+    /// How many faults were found that refuse the file.
+    pub(super) fn errors(&self) -> usize {
+        self.noted[Severity::Error as usize]
+    }
+
+    fn is_full(&self, severity: Severity) -> bool {
+        self.noted[severity as usize] >= MAX_NOTED
+    }
+
+    /// Notes the faults of the query that `node` holds, inside of it where that can be followed.
     pub(super) fn query_faults(&mut self, node: &RawNode, query: &str, faults: Vec<QueryFault>) {
         for fault in faults {
-            let spot = if fault.at.is_empty() { None } else { self.spot_within(node, query, &fault) };
-            self.error(spot.unwrap_or(node.spot), fault.code, fault.message, fault.help);
+            let spot = self.spot_within(node, query, &fault.at);
+            self.error(spot, fault.code, fault.message, fault.help);
         }
     }
 
-    fn spot_within(&self, node: &RawNode, query: &str, fault: &QueryFault) -> Option<Spot> {
-        let written = self.text.get(node.spot.byte?..)?;
-        let skipped = usize::from(written.starts_with(['"', '\'']));
-        let written = written.get(skipped..)?;
-        // Only a text of one line stands there letter by letter.
-        let before = query.get(..fault.at.start).filter(|before| !before.contains('\n'))?;
-        let faulty = query.get(fault.at.clone())?;
-        if !written.starts_with(query.get(..fault.at.end)?) {
-            return None;
-        }
-        let column = node.spot.column + skipped + before.chars().count();
-        Some(Spot { column, width: faulty.chars().count().max(1), ..node.spot })
+    /// Where the bytes `at` of the query stand that `node` holds; the whole node where `at`
+    /// is empty or cannot be found.
+    pub(super) fn spot_within(&self, node: &RawNode, query: &str, at: &Range<usize>) -> Spot {
+        let text = self.base.as_ref().filter(|_| node.spot.base).map_or(self.text, |(_, text)| text);
+        let written = node.spot.byte.and_then(|byte| text.get(byte..)).filter(|_| !at.is_empty());
+        let Some(Place { lines, before, width }) = written.and_then(|text| place::within(text, query, at)) else {
+            return node.spot;
+        };
+        let column = before + if lines == 0 { node.spot.column } else { 1 };
+        Spot { line: node.spot.line + lines, column, width, byte: None, ..node.spot }
     }
 
     /// The mapping of `node`, which is `what`, with `known` keys.
-    pub(super) fn table<'n>(&mut self, node: &'n RawNode, what: &str, known: &[&str]) -> Option<Table<'n>> {
+    pub(super) fn table<'n>(&mut self, node: &'n RawNode, what: &str, known: &[Key]) -> Option<Table<'n>> {
+        self.table_of(node, what, &keys::names(known))
+    }
+
+    /// As [`Reader::table`], of a mapping that no schema describes.
+    pub(super) fn table_of<'n>(&mut self, node: &'n RawNode, what: &str, known: &[&str]) -> Option<Table<'n>> {
         let RawValue::Table(pairs) = &node.value else {
             let message = format!("{what} is a mapping, not {}", kind_of(&node.value));
             self.error(node.spot, "wrong_type", message, format!("its keys are {}", listed(known)));
@@ -124,11 +169,10 @@ impl<'a> Reader<'a> {
                 continue;
             };
             let entry = Entry { key: name, key_spot: key.spot, node: value };
-            if let Some(first) = entries.iter().find(|first| first.key == name) {
-                let message = format!("{} stands twice", quote(name));
-                let help = format!("it stands in line {} already: keep one", first.key_spot.line);
-                self.error(key.spot, "duplicate_key", message, help);
-            } else if known.contains(&name.as_str()) {
+            if self.is_repeated(&entries, entry) {
+                continue;
+            }
+            if known.contains(&name.as_str()) {
                 entries.push(entry);
             } else {
                 self.unknown_key(entry, what, known);
@@ -137,7 +181,40 @@ impl<'a> Reader<'a> {
         Some(Table { spot: node.spot, entries })
     }
 
+    /// The mapping of `node`, which is `what`, whose keys are names of the file's own.
+    pub(super) fn free_table<'n>(&mut self, node: &'n RawNode, what: &str) -> Option<Table<'n>> {
+        let RawValue::Table(pairs) = &node.value else {
+            let message = format!("{what} is a mapping, not {}", kind_of(&node.value));
+            self.error(node.spot, "wrong_type", message, "its keys are names");
+            return None;
+        };
+        let mut entries: Vec<Entry<'n>> = Vec::with_capacity(pairs.len());
+        for (key, value) in pairs {
+            let RawValue::Text(name) = &key.value else {
+                let message = format!("a name is text, not {}", kind_of(&key.value));
+                self.error(key.spot, "wrong_type", message, "put it in quotes");
+                continue;
+            };
+            let entry = Entry { key: name, key_spot: key.spot, node: value };
+            if !self.is_repeated(&entries, entry) {
+                entries.push(entry);
+            }
+        }
+        Some(Table { spot: node.spot, entries })
+    }
+
+    fn is_repeated(&mut self, before: &[Entry<'_>], entry: Entry<'_>) -> bool {
+        let Some(first) = before.iter().find(|first| first.key == entry.key) else { return false };
+        let message = format!("{} stands twice", quote(entry.key));
+        let help = format!("it stands in line {} already: keep one", first.key_spot.line);
+        self.error(entry.key_spot, "duplicate_key", message, help);
+        true
+    }
+
     fn unknown_key(&mut self, entry: Entry<'_>, what: &str, known: &[&str]) {
+        if self.is_full(Severity::Error) {
+            return;
+        }
         if entry.key == "<<" {
             let help = "repeat the keys, or use an anchor for a whole value: `schedule: *usual`";
             self.error(entry.key_spot, "merge_key", "merge keys are not read".to_owned(), help);
@@ -223,6 +300,16 @@ impl<'a> Reader<'a> {
         None
     }
 
+    /// Events a second, written in the time that suits them; `help` gives an example.
+    pub(super) fn rate(&mut self, entry: Entry<'_>, help: &str) -> Option<f64> {
+        let read = if let RawValue::Text(text) = &entry.node.value { units::rate(text) } else { None };
+        if read.is_none() {
+            let message = format!("`{}: {}` is not a rate", entry.key, bare(&entry.node.value));
+            self.error(entry.node.spot, "wrong_unit", message, format!("{help}; the times are `s`, `m` and `h`"));
+        }
+        read
+    }
+
     /// A number with `unit` behind it; `help` says what the unit is and gives an example.
     pub(super) fn quantity(&mut self, entry: Entry<'_>, unit: units::Unit, help: &str) -> Option<f64> {
         let read = if let RawValue::Text(text) = &entry.node.value { units::quantity(text, unit) } else { None };
@@ -286,32 +373,4 @@ fn bare(value: &RawValue) -> String {
         RawValue::List(_) => "[…]".to_owned(),
         RawValue::Table(_) => "{…}".to_owned(),
     }
-}
-
-/// The word that `text` was probably meant to be: at most a third of it wrong.
-fn nearest<'k>(text: &str, known: &[&'k str]) -> Option<&'k str> {
-    let text: String = text.chars().take(40).collect();
-    let near = known.iter().map(|word| (distance(&text.to_lowercase(), word), *word)).min()?;
-    (near.0 <= (text.chars().count() / 3).clamp(1, 3)).then_some(near.1)
-}
-
-/// Letters to insert, delete, replace or swap with their neighbour to get from `a` to `b`.
-fn distance(a: &str, b: &str) -> usize {
-    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
-    let mut rows = vec![vec![0; b.len() + 1]; a.len() + 1];
-    for (i, row) in rows.iter_mut().enumerate() {
-        row[0] = i;
-    }
-    rows[0] = (0..=b.len()).collect();
-    for i in 1..=a.len() {
-        for j in 1..=b.len() {
-            let replaced = rows[i - 1][j - 1] + usize::from(a[i - 1] != b[j - 1]);
-            let mut least = replaced.min(rows[i - 1][j] + 1).min(rows[i][j - 1] + 1);
-            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
-                least = least.min(rows[i - 2][j - 2] + 1);
-            }
-            rows[i][j] = least;
-        }
-    }
-    rows[a.len()][b.len()]
 }

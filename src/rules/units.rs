@@ -16,7 +16,7 @@ const SPANS: &[(&str, u64)] = &[
 
 /// A duration in PromQL's notation: `15s`, `1h30m`, `0s`. Units descend, each at
 /// most once; a number without a unit is none.
-pub(super) fn duration(text: &str) -> Option<Duration> {
+pub fn duration(text: &str) -> Option<Duration> {
     let mut millis: u64 = 0;
     let mut units = SPANS;
     let mut rest = text;
@@ -35,7 +35,7 @@ pub(super) fn duration(text: &str) -> Option<Duration> {
 }
 
 /// A duration in PromQL's notation, in whole milliseconds.
-pub(super) fn duration_text(span: Duration) -> String {
+pub fn duration_text(span: Duration) -> String {
     let mut millis = u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
     let mut text = String::new();
     // Days are the largest: nobody counts `12w6d`.
@@ -101,6 +101,19 @@ pub(super) fn quantity(text: &str, unit: Unit) -> Option<f64> {
         Unit::Factor | Unit::Plain => number.parse().ok(),
         Unit::Points | Unit::Percent => format!("{number}e-2").parse().ok(),
     }
+}
+
+/// A number of events in a time, as events a second: `50/s`, `6/m`, `1/h`.
+pub(super) fn rate(text: &str) -> Option<f64> {
+    let (number, unit) = text.split_once('/')?;
+    let seconds = match unit {
+        "s" => 1.0,
+        "m" => 60.0,
+        "h" => 3600.0,
+        _ => return None,
+    };
+    let number: f64 = if is_plain(number) { number.parse().ok()? } else { return None };
+    Some(number / seconds)
 }
 
 /// A quantile in the middle or above, as a share below 1: `p50`, `p99`, `p99.95`.

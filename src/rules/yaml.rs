@@ -11,6 +11,7 @@ use serde::de::SeqAccess;
 use serde::de::Visitor;
 use serde_saphyr::MessageFormatter as _;
 use serde_saphyr::Spanned;
+use serde_saphyr::budget::BudgetBreach;
 use serde_saphyr::options::AliasLimits;
 use serde_saphyr::options::DuplicateKeyPolicy;
 use serde_saphyr::options::MergeKeyPolicy;
@@ -23,9 +24,16 @@ pub(super) const MAX_BYTES: usize = 1024 * 1024;
 /// Most nodes, aliases expanded: 200 checks of 20 keys are 8 000.
 const MAX_NODES: usize = 20_000;
 
-/// Deepest nesting: a rule file has four levels. The reader recurses some 30 KiB a
-/// level in an unoptimised build, on threads of 2 MiB.
-const MAX_DEPTH: usize = 16;
+/// Deepest nesting: a rule file has four levels, and a generated one with anchors a few more.
+const MAX_DEPTH: usize = 64;
+
+/// Nesting up to which a tree is read on the thread that asks. The reader recurses some
+/// 30 KiB a level in an unoptimised build, and threads have 2 MiB.
+const SHALLOW: usize = 16;
+
+/// Stack of the thread that reads deeper trees: twice what [`MAX_DEPTH`] levels take in an
+/// unoptimised build. It is reserved, and used as deep as a file goes.
+const DEEP_STACK: usize = MAX_DEPTH * 64 * 1024;
 
 /// Most uses of anchors: one a check, twice over in no real file.
 const MAX_ALIASES: usize = 100;
@@ -35,6 +43,21 @@ const MAX_ALIASES: usize = 100;
 pub(super) struct RawNode {
     pub(super) value: RawValue,
     pub(super) spot: Spot,
+}
+
+impl RawNode {
+    /// Says of every place in the tree that it is in what a file extends.
+    pub(super) fn mark_base(&mut self) {
+        self.spot = self.spot.in_base();
+        match &mut self.value {
+            RawValue::List(nodes) => nodes.iter_mut().for_each(Self::mark_base),
+            RawValue::Table(pairs) => pairs.iter_mut().for_each(|(key, value)| {
+                key.mark_base();
+                value.mark_base();
+            }),
+            RawValue::Null | RawValue::Bool(_) | RawValue::Number(_) | RawValue::Text(_) => {}
+        }
+    }
 }
 
 /// What YAML can hold. Keys of a table are nodes, in the order of the file, repeated ones too.
@@ -59,11 +82,29 @@ pub(super) struct Refused {
 /// The tree of one document.
 pub(super) fn read(text: &str) -> Result<RawNode, Refused> {
     not_text(text)?;
+    let refused = |error| refusal(&error, text);
+    match nodes(text, SHALLOW) {
+        // Few files come here, so a thread for each is cheap. Only reading recurses so far: a
+        // tree of 64 levels is dropped in some 10 KiB.
+        Err(error) if is_too_deep(&error) => deep(text).unwrap_or(Err(error)).map_err(refused),
+        read => read.map_err(refused),
+    }
+}
+
+/// The tree, read on a stack of its own; `None` where the machine has no thread to spare.
+fn deep(text: &str) -> Option<Result<RawNode, serde_saphyr::Error>> {
+    std::thread::scope(|scope| {
+        let reader = std::thread::Builder::new().name("yaml".to_owned()).stack_size(DEEP_STACK);
+        reader.spawn_scoped(scope, || nodes(text, MAX_DEPTH)).ok()?.join().ok()
+    })
+}
+
+fn nodes(text: &str, depth: usize) -> Result<RawNode, serde_saphyr::Error> {
     let options = serde_saphyr::options! {
         budget: serde_saphyr::budget! {
             max_nodes: MAX_NODES,
             max_events: 4 * MAX_NODES,
-            max_depth: MAX_DEPTH,
+            max_depth: depth,
             max_aliases: MAX_ALIASES,
             max_anchors: MAX_ALIASES,
             max_documents: 2,
@@ -80,7 +121,20 @@ pub(super) fn read(text: &str) -> Result<RawNode, Refused> {
         with_snippet: false,
         emit_comments: false,
     };
-    serde_saphyr::from_str_with_options::<RawNode>(text, options).map_err(|error| refusal(&error, text))
+    serde_saphyr::from_str_with_options(text, options)
+}
+
+fn is_too_deep(error: &serde_saphyr::Error) -> bool {
+    matches!(plain(error), serde_saphyr::Error::Budget { breach: BudgetBreach::Depth { .. }, .. })
+}
+
+/// The error itself, without where an alias led to it.
+fn plain(error: &serde_saphyr::Error) -> &serde_saphyr::Error {
+    let mut plain = error.without_snippet();
+    while let serde_saphyr::Error::AliasError { error, .. } = plain {
+        plain = error;
+    }
+    plain
 }
 
 /// An alias is charged for what it repeats, so ten of ten of ten end early.
@@ -104,12 +158,9 @@ fn not_text(text: &str) -> Result<(), Refused> {
 
 #[expect(clippy::wildcard_enum_match_arm, reason = "the crate's errors are many and may become more")]
 fn refusal(error: &serde_saphyr::Error, text: &str) -> Refused {
-    let mut plain = error.without_snippet();
-    while let serde_saphyr::Error::AliasError { error, .. } = plain {
-        plain = error;
-    }
+    let plain = plain(error);
     let spot = plain.location().map_or(Spot::START, |location| Spot::of(&location));
-    let limits = "a rule file has at most 20 000 values, 16 levels and 100 uses of anchors";
+    let limits = "a rule file has at most 20 000 values, 64 levels and 100 uses of anchors";
     let (code, message, help) = match plain {
         serde_saphyr::Error::Budget { .. } => {
             ("file_too_complex", "the file holds more than a rule file can".to_owned(), limits)
@@ -219,5 +270,48 @@ impl<'de> Visitor<'de> for AnyValue {
             }
         }
         Ok(RawValue::Table(table))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::MAX_DEPTH;
+    use super::read;
+
+    /// `depth` containers in one another, each begun by `open`.
+    fn nested(depth: usize, open: &str, core: &str, close: &str) -> String {
+        format!("{}{core}{}", open.repeat(depth), close.repeat(depth))
+    }
+
+    #[track_caller]
+    fn check(text: &str, expect: Option<&str>) {
+        let tree = read(text);
+        assert_eq!(
+            tree.as_ref().err().map(|refused| refused.code),
+            expect,
+            "{}",
+            text.chars().take(80).collect::<String>()
+        );
+        // What was read is copied and dropped on this thread, as deep as it is.
+        drop(tree.map(|tree| format!("{:?}", tree.clone())));
+    }
+
+    #[test]
+    fn the_deepest_file_fits_the_stack_and_one_level_more_is_refused() {
+        let complex = Some("file_too_complex");
+        for (open, core, close) in [("[", "1", "]"), ("{a: ", "1", "}"), ("- ", "1", ""), ("? ", "1", "\n")] {
+            check(&nested(MAX_DEPTH, open, core, close), None);
+            check(&nested(MAX_DEPTH + 1, open, core, close), complex);
+        }
+    }
+
+    #[test]
+    fn levels_that_an_anchor_repeats_are_counted_where_they_are_used() {
+        let below = |levels: usize| {
+            let (inner, outer) = (nested(levels, "[", "1", "]"), nested(40, "[", "*a", "]"));
+            format!("a: &a {inner}\nb: {outer}\n")
+        };
+        check(&below(MAX_DEPTH - 41), None);
+        check(&below(MAX_DEPTH - 40), Some("file_too_complex"));
     }
 }

@@ -192,6 +192,12 @@ pub enum Notice {
         /// Of the longest name.
         bytes: u32,
     },
+    /// The baseline is of another time: what changed since, by day of the week or by
+    /// season, is taken for the canary's.
+    BaselineIsHistory {
+        /// How long ago it was, in milliseconds.
+        ago_ms: u64,
+    },
     /// The source remarked on the query.
     Remark {
         /// In its own words, at most 256 characters.

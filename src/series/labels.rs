@@ -3,6 +3,7 @@
 use crate::series::Timestamp;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::time::Duration;
 
 /// The labels of one series, ordered by name. `__name__` is a label like any other.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -68,6 +69,18 @@ pub struct Series {
 }
 
 impl Series {
+    /// The same as if it had been `by` later.
+    #[must_use]
+    pub fn later(mut self, by: Duration) -> Self {
+        for sample in &mut self.samples {
+            sample.at = sample.at + by;
+        }
+        for at in self.nan.iter_mut().chain(&mut self.infinite) {
+            *at = *at + by;
+        }
+        self
+    }
+
     /// Sorts `samples` by time and sets what is not finite apart. Of two samples
     /// with one timestamp the first is kept, as Prometheus does.
     pub fn new(labels: Labels, mut samples: Vec<Sample>) -> Self {

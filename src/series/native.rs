@@ -17,6 +17,7 @@ use crate::series::counter::Past;
 use crate::series::counter::Tally;
 use crate::series::spread::Span;
 use crate::series::spread::Spread;
+use std::time::Duration;
 
 /// Counts of a histogram of floats are sums, rounded.
 const ROUNDING: f64 = 1e-6;
@@ -128,10 +129,32 @@ impl Histograms {
         Self { counts: Series::new(labels, counts), spreads }
     }
 
+    /// As [`Series::later`].
+    #[must_use]
+    pub fn later(self, by: Duration) -> Self {
+        Self { counts: self.counts.later(by), ..self }
+    }
+
     /// The count of all events, as a series of its own. A histogram with a count
     /// that is not finite is among its samples that are not.
     pub fn counts(&self) -> &Series {
         &self.counts
+    }
+
+    /// Every sample, those that are not finite among them; as [`Histograms::new`] takes them.
+    pub fn samples(&self) -> Vec<Sample> {
+        let finite = self.counts.samples().iter().zip(&self.spreads);
+        let finite = finite.map(|(count, spread)| (count.at, Histogram { count: count.value, spread: spread.clone() }));
+        let odd = |stamps: &[Timestamp], count: f64| -> Vec<(Timestamp, Histogram)> {
+            stamps.iter().map(|at| (*at, Histogram { count, spread: Spread::default() })).collect()
+        };
+        let odd = [odd(self.counts.nan(), f64::NAN), odd(self.counts.infinite(), f64::INFINITY)].concat();
+        finite.chain(odd).map(|(at, histogram)| Sample { at, histogram }).collect()
+    }
+
+    /// Where the events were, for each sample of [`Histograms::counts`].
+    pub fn spreads(&self) -> &[Spread] {
+        &self.spreads
     }
 
     /// Samples and buckets that the tally of `window` may depend on.

@@ -6,15 +6,18 @@
 
 mod error;
 pub mod gather;
+mod given;
 mod memory;
 pub mod probe;
 pub mod prometheus;
+pub mod recording;
 pub mod scrape;
 
 pub use error::Asked;
 pub use error::EXCERPT_CHARS;
 pub use error::Error;
 pub use error::Excess;
+pub use given::GivenSource;
 
 use crate::series::Series;
 use crate::series::Timestamp;

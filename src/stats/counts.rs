@@ -187,6 +187,19 @@ pub fn rate_ratio_interval(
     })
 }
 
+/// The share of which `hits` of `trials` are a sample, with the exact bounds of Clopper and
+/// Pearson (1934), each missed with a chance of at most `tail_level`.
+///
+/// `None` without trials, or where an argument is no count.
+pub fn proportion(hits: f64, trials: f64, tail_level: f64) -> Option<Interval> {
+    let misses = trials - hits;
+    if !(hits >= 0.0 && misses >= 0.0 && trials > 0.0 && trials.is_finite()) {
+        return None;
+    }
+    let least = |hits: f64, misses: f64| 1.0 / (1.0 + (-least_log_odds(hits, misses, tail_level)).exp());
+    Some(Interval { estimate: hits / trials, low: least(hits, misses), high: 1.0 - least(misses, hits) })
+}
+
 /// The log odds at which `hits` or more of `hits + misses` have a chance of `level`.
 fn least_log_odds(hits: f64, misses: f64, level: f64) -> f64 {
     if hits <= 0.0 || level.is_nan() || level <= 0.0 {
@@ -285,6 +298,24 @@ mod tests {
         for margin in [0.0, -1.0, f64::NAN, f64::INFINITY] {
             assert!(!RatioEProcess::above(margin).update(5.0, 1.0, 100.0, 100.0));
             assert!(!RatioTail::new(margin).update(5.0, 1.0, 100.0, 100.0));
+        }
+    }
+
+    #[test]
+    fn a_proportion_has_the_bounds_of_clopper_and_pearson() {
+        // Sums of the binomial, halved to the end.
+        for (hits, trials, low, high) in
+            [(5.0, 10.0, 0.187_086_028_4, 0.812_913_971_6), (27.0, 400.0, 0.044_950_801_2, 0.096_691_906_9)]
+        {
+            let found = proportion(hits, trials, 0.025).unwrap();
+            assert!((found.low - low).abs() < 1e-7 && (found.high - high).abs() < 1e-7, "{found:?}");
+        }
+        let none = proportion(0.0, 10.0, 0.025).unwrap();
+        assert!(none.low <= 0.0 && (none.high - (1.0 - 0.025_f64.powf(0.1))).abs() < 1e-12, "{none:?}");
+        let all = proportion(10.0, 10.0, 0.025).unwrap();
+        assert!(all.high >= 1.0 && (all.low - 0.025_f64.powf(0.1)).abs() < 1e-12, "{all:?}");
+        for (hits, trials) in [(0.0, 0.0), (2.0, 1.0), (-1.0, 5.0), (f64::NAN, 5.0)] {
+            assert_eq!(proportion(hits, trials, 0.025), None);
         }
     }
 

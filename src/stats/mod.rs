@@ -57,6 +57,7 @@ pub use counts::RatioEProcess;
 pub use counts::RatioTail;
 pub use counts::floor_log_e;
 pub use counts::over_floor_ln_p;
+pub use counts::proportion;
 pub use counts::rate_ratio_interval;
 pub use counts::under_floor_ln_p;
 pub use hodges_lehmann::asymptotic_rank;

@@ -11,7 +11,7 @@ use crate::rules::Digest;
 use crate::store::Change;
 use crate::store::Error;
 use crate::store::rows::GateRow;
-use crate::store::rows::write_evidence;
+use crate::wire::write_evidence;
 
 /// A change as rows: everything in it can be stored and read back.
 pub(super) struct Offer<'a> {

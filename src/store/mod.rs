@@ -77,7 +77,7 @@ pub struct AuditEntry {
     pub at: Timestamp,
     /// Who: `wavegate`, or the name a person gave.
     pub by: String,
-    /// `snake_case`: `opened`, `decided`, `overridden`, `cancelled`, `held` …
+    /// `snake_case`: `opened`, `decided_pass`, `cancelled`, `held`, `attested`, `observed` …
     pub action: String,
     /// One sentence.
     pub detail: String,

@@ -39,6 +39,9 @@ pub struct Metrics {
     commits: Family<Outcome, Counter>,
     rules_loaded: Gauge,
     rules_reloaded: Gauge,
+    rules_reloads: Family<ReloadResult, Counter>,
+    rules_loaded_at: Gauge,
+    discovered: Counter,
     webhook_tries: Family<EndpointOutcome, Counter>,
     webhook_messages: Family<EndpointState, Gauge>,
 }
@@ -73,6 +76,11 @@ struct Route {
 struct RouteStatus {
     route: &'static str,
     status: u16,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ReloadResult {
+    result: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -137,6 +145,14 @@ impl Metrics {
                 "1 if the last reload of rules was taken, 0 if it was refused",
                 Gauge::default(),
             ),
+            rules_reloads: add(r, "rules_reloads", "Reloads of rules by result", Family::default()),
+            rules_loaded_at: add(
+                r,
+                "rules_last_reload_success_timestamp_seconds",
+                "When rules were last taken, the start included",
+                Gauge::default(),
+            ),
+            discovered: add(r, "discovered_waves", "Waves that opened by themselves", Counter::default()),
             webhook_tries: add(r, "webhook_tries", "Tries to deliver a message by outcome", Family::default()),
             webhook_messages: add(
                 r,
@@ -183,12 +199,23 @@ impl Metrics {
         self.commits.get_or_create(&Outcome { outcome }).inc();
     }
 
-    /// Rules were loaded, so many; or a reload was refused and the old ones stay.
-    pub fn rules_reloaded(&self, loaded: Option<usize>) {
-        self.rules_reloaded.set(i64::from(loaded.is_some()));
-        if let Some(loaded) = loaded {
-            self.rules_loaded.set(whole(loaded));
-        }
+    /// So many rule files are in force since `seconds` after 1970.
+    pub fn rules_loaded(&self, count: usize, seconds: i64) {
+        self.rules_reloaded.set(1);
+        self.rules_loaded.set(whole(count));
+        self.rules_loaded_at.set(seconds);
+    }
+
+    /// A reload was taken, or it was refused and the old rules stay.
+    pub fn rules_reloaded(&self, taken: bool) {
+        let result = if taken { "success" } else { "failure" };
+        self.rules_reloads.get_or_create(&ReloadResult { result }).inc();
+        self.rules_reloaded.set(i64::from(taken));
+    }
+
+    /// A wave was found in a source and opened.
+    pub fn wave_discovered(&self) {
+        self.discovered.inc();
     }
 
     /// A message was posted to a configured endpoint, or could not be.
@@ -239,8 +266,10 @@ mod tests {
         metrics.probed("no_answer");
         metrics.http_answered("/v1/waves", 200, Duration::from_millis(1));
         metrics.committed("ok");
-        metrics.rules_reloaded(Some(3));
-        metrics.rules_reloaded(None);
+        metrics.wave_discovered();
+        metrics.rules_loaded(3, 1_790_000_000);
+        metrics.rules_reloaded(true);
+        metrics.rules_reloaded(false);
         metrics.webhook_tried("ci", "delivered");
         metrics.webhook_messages("ci", 2, 1);
 
@@ -259,7 +288,11 @@ mod tests {
             "wavegate_http_request_seconds_count{route=\"/v1/waves\"} 1",
             "wavegate_commits_total{outcome=\"ok\"} 1",
             "wavegate_rules_loaded 3",
+            "wavegate_discovered_waves_total 1",
             "wavegate_rules_last_reload_successful 0",
+            "wavegate_rules_reloads_total{result=\"success\"} 1",
+            "wavegate_rules_reloads_total{result=\"failure\"} 1",
+            "wavegate_rules_last_reload_success_timestamp_seconds 1790000000",
             "wavegate_webhook_tries_total{endpoint=\"ci\",outcome=\"delivered\"} 1",
             "wavegate_webhook_messages{endpoint=\"ci\",state=\"waiting\"} 2",
             "wavegate_webhook_messages{endpoint=\"ci\",state=\"dead\"} 1",

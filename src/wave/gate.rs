@@ -5,6 +5,7 @@ use crate::judge::Timing;
 use crate::rules::Digest;
 use crate::rules::RulesName;
 use crate::series::Timestamp;
+use std::collections::BTreeMap;
 
 /// A wave's name: 1 to 256 bytes of UTF-8 without control characters.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -96,6 +97,8 @@ pub struct Gate {
     pub run: Option<String>,
     /// What `$baseline` stands for.
     pub baseline: Option<String>,
+    /// What every other variable stands for, defaults included.
+    pub params: BTreeMap<String, String>,
     /// When the gate was opened.
     pub opened_at: Timestamp,
     /// The start of the wave.
@@ -118,6 +121,11 @@ pub struct Gate {
     pub outage: Option<Outage>,
     /// A person's word, where there was one.
     pub decision: Option<Decision>,
+    /// What must be attested before it may pass, in the order of the rule file.
+    pub requires: Vec<Requirement>,
+    /// What it would say were it obeyed; `None` of a gate that is. One that observes runs to
+    /// its end by `state`, says `pass` to whoever asks, and is stopped by nothing.
+    pub would: Option<Would>,
     /// When the last revision was made: a look, or the time of a person's word.
     pub revised_at: Timestamp,
 }
@@ -134,6 +142,59 @@ impl Gate {
     pub(crate) fn is_stopped(&self) -> bool {
         !self.state.is_final() && !self.is_healthy()
     }
+
+    /// The gate as it would be were it obeyed: itself, unless it observes.
+    #[must_use]
+    pub fn as_enforced(&self) -> Self {
+        let mut gate = self.clone();
+        if let Some(Would { verdict, state }) = gate.would.take() {
+            (gate.verdict, gate.state) = (verdict, state);
+        }
+        gate
+    }
+
+    /// What is required and was not attested by `at`. A look counts what was attested by
+    /// its own moment, so that a verdict does not depend on when the look was made.
+    pub fn unattested(&self, at: Timestamp) -> impl Iterator<Item = &str> {
+        let by_then = move |one: &&Requirement| one.attested.as_ref().is_none_or(|attested| at < attested.at);
+        self.requires.iter().filter(by_then).map(|one| one.name.as_str())
+    }
+
+    /// What is required and nobody has attested yet.
+    pub fn missing(&self) -> impl Iterator<Item = &str> {
+        self.requires.iter().filter(|one| one.attested.is_none()).map(|one| one.name.as_str())
+    }
+}
+
+/// What must be attested before a gate may pass.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Requirement {
+    /// As the rule file has it.
+    pub name: String,
+    /// Who said so; `None` while nobody has.
+    pub attested: Option<Attestation>,
+}
+
+/// Somebody's word that what a gate requires is there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attestation {
+    /// Who.
+    pub by: String,
+    /// For people.
+    pub note: Option<String>,
+    /// Where it can be seen.
+    pub url: Option<String>,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// What a gate that observes would say were it obeyed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Would {
+    /// Pass or fail once decided, else pause.
+    pub verdict: Verdict,
+    /// Where it would stand.
+    pub state: GateState,
 }
 
 /// A source that does not answer.

@@ -4,13 +4,16 @@ mod gate;
 mod open;
 mod step;
 
+pub use gate::Attestation;
 pub use gate::Decision;
 pub use gate::Gate;
 pub use gate::GateState;
 pub use gate::Outage;
+pub use gate::Requirement;
 pub use gate::Verdict;
 pub use gate::Wave;
 pub use gate::WaveId;
+pub use gate::Would;
 pub use open::Asked;
 pub use open::Opening;
 pub use open::attempt;

@@ -5,12 +5,16 @@
 //! must begin a new attempt when it means a new run.
 
 use crate::rules::Digest;
+use crate::rules::Mode;
 use crate::rules::RulesName;
 use crate::series::Timestamp;
 use crate::wave::Decision;
 use crate::wave::Gate;
 use crate::wave::GateState;
+use crate::wave::Requirement;
 use crate::wave::Verdict;
+use crate::wave::Would;
+use std::collections::BTreeMap;
 
 /// What a request says of one gate.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,8 +23,16 @@ pub struct Asked {
     pub rules: RulesName,
     /// The digest it has now.
     pub digest: Digest,
+    /// Whether the gate is obeyed.
+    pub mode: Mode,
+    /// What must be attested before it may pass.
+    pub requires: Vec<String>,
     /// What `$baseline` stands for.
     pub baseline: Option<String>,
+    /// The params of this gate that the request gives.
+    pub given: BTreeMap<String, String>,
+    /// Those and the defaults of the others: what a new attempt has.
+    pub params: BTreeMap<String, String>,
     /// The caller's name for the attempt.
     pub run: Option<String>,
     /// The start of the wave, if not now.
@@ -43,8 +55,8 @@ pub enum Opening {
     },
     /// It contradicts the open gate.
     Contradiction {
-        /// The field: `baseline`, `start` or `deadline`.
-        field: &'static str,
+        /// The field: `baseline`, `start`, `deadline`, or `params/` and a name.
+        field: String,
         /// What the gate has.
         open: String,
         /// What was asked.
@@ -78,9 +90,15 @@ pub fn open(current: Option<&Gate>, asked: &Asked, reopens: bool, now: Timestamp
 fn contradiction(gate: &Gate, asked: &Asked) -> Option<Opening> {
     let text = |value: &Option<String>| value.clone().unwrap_or_else(|| "none".to_owned());
     let time = |value: Option<Timestamp>| value.map_or_else(|| "none".to_owned(), |at| at.to_string());
-    let differs = |field, open: String, asked: String| Some(Opening::Contradiction { field, open, asked });
+    let differs = |field: &str, open: String, asked: String| {
+        Some(Opening::Contradiction { field: field.to_owned(), open, asked })
+    };
     if asked.baseline.is_some() && asked.baseline != gate.baseline {
         return differs("baseline", text(&gate.baseline), text(&asked.baseline));
+    }
+    let other = |(name, value): &(&String, &String)| gate.params.get(*name) != Some(*value);
+    if let Some((name, value)) = asked.given.iter().find(other) {
+        return differs(&format!("params/{name}"), text(&gate.params.get(name).cloned()), value.clone());
     }
     if asked.start.is_some_and(|start| start != gate.start) {
         return differs("start", gate.start.to_string(), time(asked.start));
@@ -94,23 +112,27 @@ fn contradiction(gate: &Gate, asked: &Asked) -> Option<Opening> {
 /// The `attempt`-th attempt, as it begins.
 pub fn attempt(asked: &Asked, attempt: u32, now: Timestamp) -> Gate {
     let start = asked.start.unwrap_or(now);
+    let state = if now < start { GateState::Scheduled } else { GateState::WarmingUp };
     Gate {
         rules: asked.rules.clone(),
         digest: asked.digest.clone(),
         attempt,
         run: asked.run.clone(),
         baseline: asked.baseline.clone(),
+        params: asked.params.clone(),
         opened_at: now,
         start,
         deadline: asked.deadline,
         timing: None,
         judged: 0,
-        state: if now < start { GateState::Scheduled } else { GateState::WarmingUp },
+        state,
         verdict: Verdict::Pause,
         revision: 1,
         judgement: None,
         outage: None,
         decision: None,
+        requires: asked.requires.iter().map(|name| Requirement { name: name.clone(), attested: None }).collect(),
+        would: (asked.mode == Mode::Observe).then_some(Would { verdict: Verdict::Pause, state }),
         revised_at: now,
     }
 }
@@ -123,6 +145,7 @@ fn superseded(gate: &Gate, asked: &Asked, now: Timestamp) -> Gate {
         state: GateState::Cancelled,
         verdict: Verdict::Pause,
         decision: Some(decision),
+        would: gate.would.map(|_| Would { verdict: Verdict::Pause, state: GateState::Cancelled }),
         revision: gate.revision + 1,
         revised_at: now,
         ..gate.clone()

@@ -10,6 +10,7 @@ use crate::judge::Ruling;
 use crate::judge::Timing;
 use crate::rules::RulesName;
 use crate::series::Timestamp;
+use crate::wave::Attestation;
 use crate::wave::Decision;
 use crate::wave::EventKind;
 use crate::wave::Gate;
@@ -17,6 +18,7 @@ use crate::wave::GateState;
 use crate::wave::Outage;
 use crate::wave::Verdict;
 use crate::wave::Wave;
+use crate::wave::Would;
 
 /// What happened to a gate.
 #[derive(Clone, Debug, PartialEq)]
@@ -40,6 +42,17 @@ pub enum Event {
         by: String,
         /// Why.
         why: String,
+    },
+    /// Somebody says that what the gate requires is there.
+    Attested {
+        /// One of what it requires.
+        name: String,
+        /// Who.
+        by: String,
+        /// For people.
+        note: Option<String>,
+        /// Where it can be seen.
+        url: Option<String>,
     },
     /// Somebody calls the gate off.
     Cancelled {
@@ -86,6 +99,35 @@ pub fn step(wave: &Wave, rules: &RulesName, event: Event, now: Timestamp) -> (Wa
 }
 
 fn apply(gate: &mut Gate, event: Event, now: Timestamp) {
+    if gate.would.is_some() { observe(gate, event, now) } else { enforce(gate, event, now) }
+}
+
+/// What happens, happens to what the gate would be. It goes on until that is decided or no
+/// look is left, and then it has passed: this is the one way to a pass without evidence,
+/// for a rule file that says `mode: observe`.
+fn observe(gate: &mut Gate, event: Event, now: Timestamp) {
+    if gate.state.is_final() || matches!(event, Event::Decided { .. }) {
+        return;
+    }
+    let expired = event == Event::Expired;
+    let mut would = gate.as_enforced();
+    enforce(&mut would, event, now);
+    let over = expired || would.timing.is_some_and(|timing| timing.last() <= would.judged);
+    let state = match would.state {
+        GateState::Held if over => GateState::Decided,
+        // Nobody is asked, so nobody would answer: the looks go on.
+        GateState::Held => GateState::Analyzing,
+        GateState::Scheduled
+        | GateState::WarmingUp
+        | GateState::Analyzing
+        | GateState::Decided
+        | GateState::Cancelled => would.state,
+    };
+    let verdict = if state == GateState::Decided { Verdict::Pass } else { Verdict::Pause };
+    *gate = Gate { state, verdict, would: Some(Would { verdict: would.verdict, state: would.state }), ..would };
+}
+
+fn enforce(gate: &mut Gate, event: Event, now: Timestamp) {
     match event {
         Event::Timed(timing) if !gate.state.is_final() => {
             gate.timing = Some(timing);
@@ -110,20 +152,32 @@ fn apply(gate: &mut Gate, event: Event, now: Timestamp) {
             gate.verdict = Verdict::Pause;
             gate.decision = Some(Decision { verdict: None, by, why, at: now });
         }
+        Event::Attested { name, by, note, url } if !gate.state.is_final() => {
+            let said = |old: &Attestation| (&old.by, &old.note, &old.url) == (&by, &note, &url);
+            let open = |old: &Option<Attestation>| !old.as_ref().is_some_and(said);
+            if let Some(one) = gate.requires.iter_mut().find(|one| one.name == name && open(&one.attested)) {
+                one.attested = Some(Attestation { by, note, url, at: now });
+            }
+        }
         // Too late, or too early: the gate stands.
         Event::Timed(_)
         | Event::Judged(_)
         | Event::Silent { .. }
         | Event::Expired
         | Event::Decided { .. }
+        | Event::Attested { .. }
         | Event::Cancelled { .. } => {}
     }
 }
 
 /// Whether a person may say `verdict` of the gate as it stands: fail at any time
 /// before it is called off, pass only where the gate has asked or has failed,
-/// because before that nobody has looked.
+/// because before that nobody has looked. Of a gate that observes there is nothing to
+/// decide.
 pub fn may_decide(gate: &Gate, verdict: Verdict) -> bool {
+    if gate.would.is_some() {
+        return false;
+    }
     let failed = gate.state == GateState::Decided && gate.verdict == Verdict::Fail;
     match verdict {
         Verdict::Pass => gate.state == GateState::Held || failed,
@@ -133,26 +187,35 @@ pub fn may_decide(gate: &Gate, verdict: Verdict) -> bool {
 }
 
 /// Says again, after the judgement was made anew from the evidence, what
-/// [`Event::Expired`] had said: no ruling but that holds a gate so.
+/// [`Event::Expired`] or the last look had said: no ruling but that holds a gate so.
 pub fn restore(gate: &mut Gate, now: Timestamp) {
-    let undecided = gate.judgement.as_ref().is_none_or(|judgement| judgement.ruling == Ruling::GoOn);
-    if gate.state == GateState::Held && undecided {
-        expire(gate, now);
+    let state = gate.would.map_or(gate.state, |would| would.state);
+    if state == GateState::Held && gate.judgement.as_ref().is_none_or(holds_nobody) {
+        say_out_of_time(gate, now);
     }
 }
 
+/// Whether the ruling alone holds no gate: one that is held all the same ran out of time.
+fn holds_nobody(judgement: &Judgement) -> bool {
+    matches!(judgement.ruling, Ruling::GoOn | Ruling::Pass)
+}
+
 fn judged(gate: &mut Gate, mut judgement: Judgement) {
-    if (gate.state, judgement.ruling) == (GateState::Held, Ruling::GoOn) {
-        // A check that holds a gate goes on saying so: this one ran out of time.
-        judgement.reasons.insert(0, out_of_time(gate, judgement.at));
-    }
+    let last = gate.timing.is_some_and(|timing| timing.last() <= gate.judged + 1);
+    let ruling = match judgement.ruling {
+        // A FAIL is never delayed by what is not attested; a PASS is.
+        Ruling::Pass if gate.unattested(judgement.at).next().is_none() => Ruling::Pass,
+        Ruling::Pass if last => Ruling::Hold,
+        Ruling::Pass => Ruling::GoOn,
+        Ruling::GoOn | Ruling::Fail | Ruling::Hold => judgement.ruling,
+    };
     let warm = gate.timing.is_some_and(|timing| timing.warm < judgement.at);
     // A held gate is failed by a check, not by the deadline that has held it already.
-    let out_of_time = |reason: &Reason| matches!(reason.cause, Cause::DeadlineReached { .. });
-    let late = gate.state == GateState::Held && judgement.reasons.first().is_some_and(out_of_time);
+    let by_deadline = |reason: &Reason| matches!(reason.cause, Cause::DeadlineReached { .. });
+    let late = gate.state == GateState::Held && judgement.reasons.first().is_some_and(by_deadline);
     gate.judged += 1;
     gate.outage = None;
-    gate.state = match (judgement.ruling, gate.state) {
+    gate.state = match (ruling, gate.state) {
         (Ruling::Fail, _) if late => GateState::Held,
         // Held by a check or the deadline: only a person turns that into a pass.
         (Ruling::Hold, _) | (Ruling::GoOn | Ruling::Pass, GateState::Held) => GateState::Held,
@@ -160,20 +223,28 @@ fn judged(gate: &mut Gate, mut judgement: Judgement) {
         (Ruling::GoOn, _) if warm => GateState::Analyzing,
         (Ruling::GoOn, _) => GateState::WarmingUp,
     };
-    gate.verdict = match (gate.state, judgement.ruling) {
+    gate.verdict = match (gate.state, ruling) {
         (GateState::Decided, Ruling::Pass) => Verdict::Pass,
         (GateState::Decided, _) => Verdict::Fail,
         _ => Verdict::Pause,
     };
+    if gate.state == GateState::Held && holds_nobody(&judgement) {
+        // A check that holds a gate goes on saying so: this one ran out of time.
+        judgement.reasons.insert(0, out_of_time(gate, judgement.at));
+    }
     gate.judgement = Some(judgement);
 }
 
 /// Holds the gate whatever `on_deadline` says: looks are missing, and a wave is not
 /// failed for what nobody saw.
 fn expire(gate: &mut Gate, now: Timestamp) {
-    let reason = out_of_time(gate, now);
     gate.state = GateState::Held;
     gate.verdict = Verdict::Pause;
+    say_out_of_time(gate, now);
+}
+
+fn say_out_of_time(gate: &mut Gate, now: Timestamp) {
+    let reason = out_of_time(gate, now);
     let judgement = gate.judgement.get_or_insert_with(|| Judgement {
         at: now,
         looks: 0,
@@ -203,7 +274,20 @@ fn effects(before: &Gate, after: &Gate) -> Vec<Effect> {
     if before.state != after.state && after.state.is_settled() || before.verdict != after.verdict {
         effects.push(audit(after));
     }
+    effects.extend(attested(before, after));
     effects
+}
+
+/// A line of the audit log for each attestation that is new.
+fn attested(before: &Gate, after: &Gate) -> impl Iterator<Item = Effect> {
+    let revision = after.revision + 1;
+    let new = before.requires.iter().zip(&after.requires).filter(|(was, is)| was.attested != is.attested);
+    new.filter_map(move |(_, is)| {
+        let Attestation { by, note, url, .. } = is.attested.as_ref()?;
+        let more = [note, url].into_iter().flatten().fold(String::new(), |text, part| format!("{text}: {part}"));
+        let detail = format!("revision {revision}: {}{more}", is.name);
+        Some(Effect::Audit { by: by.clone(), action: "attested", detail })
+    })
 }
 
 /// A planned look, or anything a reader would act on.
@@ -224,6 +308,8 @@ fn is_news(before: &Gate, after: &Gate) -> bool {
         || before.outage.is_some() != after.outage.is_some()
         || before.timing != after.timing
         || before.decision != after.decision
+        || before.requires != after.requires
+        || before.would != after.would
         || grounds(before) != grounds(after)
 }
 
@@ -235,6 +321,10 @@ fn announcement(before: &Gate, after: &Gate) -> Option<EventKind> {
             (_, Verdict::Pass) => EventKind::Passed,
             (_, Verdict::Fail | Verdict::Pause) => EventKind::Failed,
         });
+    }
+    if after.would.is_some() {
+        // It holds up nobody, so nobody is told that it would.
+        return None;
     }
     // That a person is asked is news also where the gate was blind before.
     if before.state != after.state && after.state == GateState::Held {
@@ -257,6 +347,15 @@ fn audit(gate: &Gate) -> Effect {
         };
         let detail = format!("revision {revision}: {}", decision.why);
         return Effect::Audit { by: decision.by.clone(), action, detail };
+    }
+    if let Some(would) = gate.would {
+        let what = match would.verdict {
+            Verdict::Pass => "passed as it would have",
+            Verdict::Fail => "passed because it only observes; it would have failed",
+            Verdict::Pause => "passed because it only observes; a person would have been asked",
+        };
+        let detail = format!("revision {revision}: {what}");
+        return Effect::Audit { by: "wavegate".to_owned(), action: "observed", detail };
     }
     let (action, what) = match (gate.state, gate.verdict) {
         (GateState::Held, _) => ("held", "a person is asked"),

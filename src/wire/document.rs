@@ -11,6 +11,7 @@ use crate::series::Timestamp;
 use crate::wave::Decision;
 use crate::wave::Gate;
 use crate::wave::GateState;
+use crate::wave::Requirement;
 use crate::wave::Verdict;
 use crate::wave::Wave;
 use crate::wire::json;
@@ -26,6 +27,7 @@ use serde::Deserialize;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 /// The verdict document of one gate.
 pub fn gate_document(wave: &Wave, gate: &Gate) -> String {
@@ -163,6 +165,7 @@ struct GateShape<'a> {
     attempt: u32,
     run: Option<&'a str>,
     baseline: Option<&'a str>,
+    params: &'a BTreeMap<String, String>,
     #[serde(flatten)]
     standing: StandingShape,
     revision: u32,
@@ -175,6 +178,8 @@ struct GateShape<'a> {
     #[serde(flatten)]
     assumption: Assumption,
     decision: Option<DecisionShape<'a>>,
+    requires: Vec<RequirementShape<'a>>,
+    would: Option<WouldShape>,
     rules_digest: &'a str,
     evaluated_at: Option<Instant>,
     next_evaluation_at: Option<Instant>,
@@ -194,6 +199,7 @@ impl<'a> GateShape<'a> {
             attempt: gate.attempt,
             run: gate.run.as_deref(),
             baseline: gate.baseline.as_deref(),
+            params: &gate.params,
             standing: standing.into(),
             revision: gate.revision,
             summary: summary::of_gate(gate),
@@ -201,9 +207,11 @@ impl<'a> GateShape<'a> {
             checks: judgement.map_or(Vec::new(), |judgement| judgement.checks.iter().map(CheckShape::of).collect()),
             looks: judgement.map_or(0, |judgement| judgement.looks),
             planned_looks: judgement.map(|judgement| judgement.planned).or(timing.map(|timing| timing.planned())),
-            expected: judgement.and_then(|judgement| judgement.expected).map(ExpectedShape::of),
+            expected: judgement.and_then(|judgement| summary::expected(gate, judgement)).map(ExpectedShape::of),
             assumption: ASSUMPTION,
             decision: gate.decision.as_ref().map(DecisionShape::of),
+            requires: gate.requires.iter().map(RequirementShape::of).collect(),
+            would: WouldShape::of(gate),
             rules_digest: gate.digest.as_str(),
             evaluated_at: evaluated_at(gate).map(Instant),
             next_evaluation_at: standing.next_evaluation_at.map(Instant),
@@ -224,6 +232,46 @@ struct DecisionShape<'a> {
 impl<'a> DecisionShape<'a> {
     fn of(decision: &'a Decision) -> Self {
         Self { verdict: decision.verdict.map(verdict), by: &decision.by, why: &decision.why, at: Instant(decision.at) }
+    }
+}
+
+/// What must be attested before the gate may pass, and who said so.
+#[derive(Serialize)]
+struct RequirementShape<'a> {
+    name: &'a str,
+    attested: Option<AttestationShape<'a>>,
+}
+
+#[derive(Serialize)]
+struct AttestationShape<'a> {
+    by: &'a str,
+    note: Option<&'a str>,
+    url: Option<&'a str>,
+    at: Instant,
+}
+
+impl<'a> RequirementShape<'a> {
+    fn of(requirement: &'a Requirement) -> Self {
+        let attested = requirement.attested.as_ref().map(|said| AttestationShape {
+            by: &said.by,
+            note: said.note.as_deref(),
+            url: said.url.as_deref(),
+            at: Instant(said.at),
+        });
+        Self { name: &requirement.name, attested }
+    }
+}
+
+/// What a gate that observes would say; its reasons are the gate's own.
+#[derive(Clone, Copy, Serialize)]
+pub(crate) struct WouldShape {
+    #[serde(flatten)]
+    standing: StandingShape,
+}
+
+impl WouldShape {
+    pub(crate) fn of(gate: &Gate) -> Option<Self> {
+        Standing::that_would(gate).map(|standing| Self { standing: standing.into() })
     }
 }
 
@@ -395,7 +443,7 @@ fn outcome(outcome: Outcome) -> &'static str {
     }
 }
 
-fn on_fail(on_fail: OnFail) -> &'static str {
+pub(super) fn on_fail(on_fail: OnFail) -> &'static str {
     match on_fail {
         OnFail::Fail => "fail",
         OnFail::Pause => "pause",

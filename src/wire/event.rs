@@ -4,6 +4,7 @@ use crate::wave::EventKind;
 use crate::wave::Gate;
 use crate::wave::Wave;
 use crate::wire::document::StandingShape;
+use crate::wire::document::WouldShape;
 use crate::wire::json;
 use crate::wire::json::Instant;
 use crate::wire::prose;
@@ -92,6 +93,7 @@ struct Data<'a> {
     revision: u32,
     summary: String,
     reasons: Vec<ShortReason<'a>>,
+    would: Option<WouldShape>,
     rules_digest: &'a str,
     evaluated_at: Option<Instant>,
 }
@@ -122,6 +124,7 @@ fn shape<'a>(kind: EventKind, wave: &'a Wave, gate: &'a Gate, reasons: &'a [reas
             revision: gate.revision,
             summary: summary::of_gate(gate),
             reasons: reasons.iter().map(short).collect(),
+            would: WouldShape::of(gate),
             rules_digest: gate.digest.as_str(),
             evaluated_at: gate.judgement.as_ref().map(|judgement| Instant(judgement.at)),
         },

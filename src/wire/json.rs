@@ -42,6 +42,7 @@ impl Serialize for Instant {
 pub(crate) enum Value {
     Number(Number),
     Text(String),
+    Texts(Vec<String>),
     Flag(bool),
     Instant(Instant),
 }

@@ -10,10 +10,14 @@
 
 mod document;
 mod event;
+mod evidence;
 mod headline;
 mod json;
+mod plan;
 mod prose;
 mod reason;
+mod recording;
+mod simulation;
 mod standing;
 mod summary;
 
@@ -26,5 +30,20 @@ pub use event::EventParts;
 pub use event::MAX_EVENT_BYTES;
 pub use event::event_body;
 pub use event::event_type;
+pub use evidence::read_evidence;
+pub use evidence::write_evidence;
 pub use headline::Headline;
+pub use plan::cannot_decide;
+pub use plan::plan_document;
+pub use recording::ANSWER_BEGINS;
+pub use recording::Label;
+pub use recording::RECORDING_FORMAT;
+pub use recording::RecordedAnswer;
+pub use recording::RecordedAttestation;
+pub use recording::RecordedEnd;
+pub use recording::RecordedQuestion;
+pub use recording::Recording;
+pub use recording::RecordingHeader;
+pub use recording::RecordingLine;
+pub use simulation::simulation_document;
 pub use standing::Standing;

@@ -90,6 +90,13 @@ pub(crate) fn cause(cause: &Cause) -> String {
             format!("looks good so far; a pass waits for the minimum duration, until {until}")
         }
         Cause::WarmingUp { until } => format!("warming up: nothing counts before {until}"),
+        Cause::PlannedDowntime { until } => format!("planned downtime: nothing counts before {until}"),
+        Cause::WindowClosed { by, until: Some(until) } => {
+            format!("no pass before {until}: the window is closed ({})", quote(by))
+        }
+        Cause::WindowClosed { by, until: None } => {
+            format!("no pass: the window is closed ({}) and does not open within a year", quote(by))
+        }
         Cause::NoTelemetry { cohort } => {
             // Intervals are used in pairs: where one cohort has nothing, the other's count for nothing.
             format!(
@@ -151,8 +158,30 @@ pub(crate) fn notice(notice: &Notice) -> String {
         Notice::InstanceNameTooLong { bytes } => format!(
             "an instance has a name of {bytes} bytes, too long to keep: no instance of its cohort is judged by itself"
         ),
+        Notice::BaselineIsHistory { ago_ms } => format!(
+            "the baseline is history, {} before: what has changed since then by itself is taken for the canary's",
+            offset(*ago_ms)
+        ),
         Notice::Remark { message } => format!("the source remarks: {}", quote(message)),
     }
+}
+
+/// A span as rule files have it, with whole weeks as weeks.
+pub(crate) fn offset(mut millis: u64) -> String {
+    let mut text = String::new();
+    let week = 7 * 86_400_000;
+    let units: &[(&str, u64)] = if millis.is_multiple_of(week) {
+        &[("w", week)]
+    } else {
+        &[("d", week / 7), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)]
+    };
+    for (unit, size) in units {
+        if *size <= millis {
+            let _ = write!(text, "{}{unit}", millis / size);
+            millis %= size;
+        }
+    }
+    if text.is_empty() { String::from("0s") } else { text }
 }
 
 /// What a reader of a number should know.
@@ -171,6 +200,9 @@ pub(crate) fn warning(warning: &Warning) -> String {
              what may be 0",
             plural(*intervals, "interval had", "intervals had")
         ),
+        Warning::JudgedAlone { floor } => {
+            format!("judged alone, without a baseline: the canary's own ratio against its floor of {}", percent(*floor))
+        }
         Warning::TrafficDiffers { ratio } => {
             format!("a canary instance has {} times the traffic of a baseline instance", number(*ratio))
         }
@@ -253,6 +285,7 @@ fn seen(effect: &Effect) -> String {
         Unit::TailRatio => {
             format!("beyond the bound the canary has {} times the baseline's share of events", number(effect.estimate))
         }
+        Unit::Share => format!("{} of the canary's events are bad", percent(effect.estimate)),
         Unit::AbsoluteChange => {
             let place = if effect.estimate < 0.0 { "below" } else { "above" };
             format!("the canary is {} {place} the baseline", number(effect.estimate.abs()))
@@ -268,7 +301,7 @@ fn margin(unit: Unit, value: f64) -> String {
     match unit {
         Unit::AbsoluteChange if value > 0.0 => format!("+{}", number(value)),
         Unit::RateRatio | Unit::TailRatio | Unit::AbsoluteChange => number(value),
-        Unit::Probability => percent(value),
+        Unit::Probability | Unit::Share => percent(value),
         Unit::RelativeChange => signed_percent(value),
     }
 }
@@ -282,7 +315,7 @@ fn neutral(unit: Unit) -> f64 {
     match unit {
         Unit::RateRatio | Unit::TailRatio => 1.0,
         Unit::Probability => 0.5,
-        Unit::RelativeChange | Unit::AbsoluteChange => 0.0,
+        Unit::RelativeChange | Unit::AbsoluteChange | Unit::Share => 0.0,
     }
 }
 

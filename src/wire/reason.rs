@@ -3,14 +3,18 @@
 use crate::judge::Cause;
 use crate::judge::Cohort;
 use crate::judge::Effect;
+use crate::judge::Reason;
 use crate::judge::Unit;
 use crate::judge::Warning;
 use crate::series::Notice;
 use crate::wave::Gate;
 use crate::wave::GateState;
+use crate::wire::document;
 use crate::wire::json::Named;
 use crate::wire::json::Value;
 use crate::wire::prose;
+use crate::wire::standing::Standing;
+use crate::wire::summary;
 use serde::Serialize;
 
 /// One reason of a gate.
@@ -30,9 +34,13 @@ pub(crate) struct CheckReason {
     pub(crate) detail: Named,
 }
 
-/// Every reason of `gate`, the gravest first and never none: a person's word,
-/// a source that is silent, then what the last look says.
+/// Every reason of `gate`, the gravest first and never none: that it observes, a person's
+/// word, a source that is silent, what the last look says and what is not attested.
 pub(crate) fn of_gate(gate: &Gate) -> Vec<Shape> {
+    if gate.would.is_some() {
+        let would = gate.as_enforced();
+        return std::iter::once(observing(&would)).chain(of_gate(&would)).collect();
+    }
     let mut reasons = Vec::new();
     reasons.extend(persons_word(gate));
     if let Some(outage) = gate.outage.as_ref().filter(|_| !gate.state.is_final()) {
@@ -41,6 +49,11 @@ pub(crate) fn of_gate(gate: &Gate) -> Vec<Shape> {
         let said = format!("the source has not answered since {}: {message}", outage.since);
         reasons.push(own("source_unavailable", said, detail));
     }
+    let missing = not_attested(gate);
+    // Where the checks would let it pass it is this that does not.
+    let all_passed = |reason: &Reason| matches!(reason.cause, Cause::AllChecksPassed { .. });
+    let passes = gate.judgement.as_ref().is_some_and(|judgement| judgement.reasons.iter().any(all_passed));
+    reasons.extend(missing.clone().filter(|_| passes));
     if let Some(judgement) = &gate.judgement {
         reasons.extend(judgement.reasons.iter().map(|reason| Shape {
             code: reason.cause.code(),
@@ -52,6 +65,7 @@ pub(crate) fn of_gate(gate: &Gate) -> Vec<Shape> {
     if reasons.is_empty() {
         reasons.push(nothing_yet(gate));
     }
+    reasons.extend(missing.filter(|_| !passes));
     reasons
 }
 
@@ -69,6 +83,9 @@ pub(crate) fn of_notice(notice: &Notice) -> CheckReason {
         Notice::NoInstanceLabel => ("no_instance_label", Vec::new()),
         Notice::TooManyInstances { instances } => ("too_many_instances", vec![("instances", (*instances).into())]),
         Notice::InstanceNameTooLong { bytes } => ("instance_name_too_long", vec![("bytes", (*bytes).into())]),
+        Notice::BaselineIsHistory { ago_ms } => {
+            ("baseline_is_history", vec![("offset", Value::Text(prose::offset(*ago_ms)))])
+        }
         Notice::Remark { message } => ("remark", vec![("message", Value::Text(prose::quote(message)))]),
     };
     CheckReason { code, message: prose::notice(notice), detail: Named(detail) }
@@ -90,6 +107,7 @@ pub(crate) fn of_warning(warning: &Warning) -> CheckReason {
             ],
         ),
         Warning::ValuesDropped { intervals } => ("values_dropped", vec![("intervals", (*intervals).into())]),
+        Warning::JudgedAlone { floor } => ("judged_alone", vec![("floor", (*floor).into())]),
         Warning::TrafficDiffers { ratio } => ("traffic_differs", vec![("ratio", (*ratio).into())]),
     };
     CheckReason { code, message: prose::warning(warning), detail: Named(detail) }
@@ -100,6 +118,7 @@ pub(crate) fn unit(unit: Unit) -> &'static str {
         Unit::RateRatio => "rate_ratio",
         Unit::Probability => "probability",
         Unit::TailRatio => "tail_ratio",
+        Unit::Share => "share",
         Unit::RelativeChange => "relative_change",
         Unit::AbsoluteChange => "absolute_change",
     }
@@ -107,6 +126,22 @@ pub(crate) fn unit(unit: Unit) -> &'static str {
 
 fn own(code: &'static str, message: String, detail: Vec<(&'static str, Value)>) -> Shape {
     Shape { code, check: None, message, detail: Named(detail) }
+}
+
+/// Of a gate that observes: what it would say, as `would`.
+fn observing(would: &Gate) -> Shape {
+    let standing = Standing::of_gate(would);
+    let (verdict, state) = (document::verdict(standing.verdict), document::state(standing.state));
+    let message = format!("observing: it would say {} ({})", verdict.to_uppercase(), summary::of_gate(would));
+    own("observing", message, vec![("verdict", verdict.into()), ("state", state.into())])
+}
+
+/// What keeps a gate from passing that no look can see.
+fn not_attested(gate: &Gate) -> Option<Shape> {
+    let names: Vec<String> = gate.missing().map(prose::quote).collect();
+    let needed = !names.is_empty() && !gate.state.is_final();
+    let message = prose::clip(&format!("a pass needs the attestation of {}", names.join(", ")), 1024);
+    needed.then(|| own("attestation_missing", message, vec![("names", Value::Texts(names))]))
 }
 
 fn persons_word(gate: &Gate) -> Option<Shape> {
@@ -200,7 +235,14 @@ fn cause_detail(cause: &Cause) -> Vec<(&'static str, Value)> {
         Cause::PartialAnswer { message } => vec![("message", Value::Text(prose::quote(message)))],
         Cause::BeyondBuckets { share } => vec![("share", (*share).into())],
         Cause::TooFewSamples { have, need } => vec![("have", (*have).into()), ("need", (*need).into())],
-        Cause::MinDuration { until } | Cause::WarmingUp { until } => vec![("until", (*until).into())],
+        Cause::WindowClosed { by, until } => {
+            let mut detail = vec![("by", Value::Text(prose::quote(by)))];
+            detail.extend(until.map(|until| ("until", until.into())));
+            detail
+        }
+        Cause::MinDuration { until } | Cause::WarmingUp { until } | Cause::PlannedDowntime { until } => {
+            vec![("until", (*until).into())]
+        }
         Cause::NoTelemetry { cohort: whose } | Cause::NoTraffic { cohort: whose } => vec![("cohort", cohort(*whose))],
         Cause::LowCoverage { cohort: whose, coverage, need, recent, nan } => vec![
             ("cohort", cohort(*whose)),

@@ -18,11 +18,28 @@ pub struct Standing {
     pub healthy: bool,
     /// The next look that can change it; `None` where nothing changes by itself.
     pub next_evaluation_at: Option<Timestamp>,
+    /// A gate that only observes goes on looking: what it says is settled, and not final.
+    observing: bool,
 }
 
 impl Standing {
-    /// Of one gate. Only a decided gate says anything but `pause`.
+    /// Of one gate. Only a decided gate says anything but `pause`, and one that observes,
+    /// which says `pass` from the beginning and is neither waited for nor a worry.
     pub fn of_gate(gate: &Gate) -> Self {
+        if gate.would.is_some() {
+            let state = if gate.state == GateState::Cancelled { gate.state } else { GateState::Decided };
+            let (verdict, observing) = (Verdict::Pass, !gate.state.is_final());
+            return Self { verdict, state, healthy: true, next_evaluation_at: next_evaluation(gate), observing };
+        }
+        Self::of_enforced(gate)
+    }
+
+    /// What a gate that observes would say were it obeyed; `None` of one that is.
+    pub(crate) fn that_would(gate: &Gate) -> Option<Self> {
+        gate.would.map(|_| Self::of_enforced(&gate.as_enforced()))
+    }
+
+    fn of_enforced(gate: &Gate) -> Self {
         let verdict = if gate.state == GateState::Decided { gate.verdict } else { Verdict::Pause };
         let calm = match gate.state {
             GateState::Held | GateState::Cancelled => false,
@@ -32,7 +49,13 @@ impl Standing {
         // A word of a person settles a gate, whatever the looks before it said.
         let seen = gate.decision.is_some() || gate.judgement.as_ref().is_none_or(|judgement| judgement.healthy);
         let blind = gate.outage.is_some() && !gate.state.is_final();
-        Self { verdict, state: gate.state, healthy: calm && seen && !blind, next_evaluation_at: next_evaluation(gate) }
+        Self {
+            verdict,
+            state: gate.state,
+            healthy: calm && seen && !blind,
+            next_evaluation_at: next_evaluation(gate),
+            observing: false,
+        }
     }
 
     /// Of a wave: the worst verdict of its gates (fail, then pause, then pass). One
@@ -52,6 +75,7 @@ impl Standing {
             state,
             healthy: verdict != Verdict::Fail && gates.iter().all(|gate| gate.healthy),
             next_evaluation_at: gates.iter().filter_map(|gate| gate.next_evaluation_at).min(),
+            observing: verdict != Verdict::Fail && gates.iter().any(|gate| gate.observing),
         }
     }
 
@@ -60,9 +84,9 @@ impl Standing {
         self.state.is_settled()
     }
 
-    /// Decided or cancelled.
+    /// Decided or cancelled, and nothing is observed any more.
     pub fn is_final(self) -> bool {
-        self.state.is_final()
+        self.state.is_final() && !self.observing
     }
 
     /// Sorts the gravest first: failed, then not healthy, then least finished.

@@ -2,6 +2,7 @@
 
 use crate::judge::Cause;
 use crate::judge::CheckOutcome;
+use crate::judge::Expected;
 use crate::judge::Judgement;
 use crate::judge::Outcome;
 use crate::rules::OnFail;
@@ -10,6 +11,7 @@ use crate::wave::Gate;
 use crate::wave::GateState;
 use crate::wave::Verdict;
 use crate::wave::Wave;
+use crate::wire::document;
 use crate::wire::prose;
 use crate::wire::standing::Standing;
 use std::fmt::Write as _;
@@ -20,6 +22,11 @@ const MAX_SUMMARY: usize = 256;
 
 /// One line about `gate`.
 pub(crate) fn of_gate(gate: &Gate) -> String {
+    if gate.would.is_some() {
+        let would = gate.as_enforced();
+        let verdict = document::verdict(would.verdict).to_uppercase();
+        return prose::clip(&format!("observing, would say {verdict}: {}", of_gate(&would)), MAX_SUMMARY);
+    }
     let text = match gate.state {
         GateState::Scheduled => format!("starts at {}", gate.start),
         GateState::Cancelled => by_a_person("cancelled", gate),
@@ -87,7 +94,8 @@ fn held(gate: &Gate) -> String {
         return String::from("held: a person is asked");
     };
     if at_deadline(judgement) {
-        return format!("held at the deadline: {}", undecided(judgement));
+        let why = waiting(gate, judgement).unwrap_or_else(|| undecided(judgement));
+        return format!("held at the deadline: {why}");
     }
     let names = failing(judgement, OnFail::Pause);
     if names.is_empty() {
@@ -104,14 +112,17 @@ fn running(gate: &Gate) -> String {
         };
     };
     if gate.state == GateState::WarmingUp {
+        if let Some(Cause::PlannedDowntime { until }) = judgement.reasons.first().map(|reason| &reason.cause) {
+            return format!("planned downtime until {until}");
+        }
         return match &gate.timing {
             Some(timing) => format!("warming up until {}", timing.warm),
             None => String::from("warming up"),
         };
     }
-    let mut text = undecided(judgement);
+    let mut text = waiting(gate, judgement).unwrap_or_else(|| undecided(judgement));
     if let Some(timing) = &gate.timing {
-        let _ = match judgement.expected {
+        let _ = match expected(gate, judgement) {
             Some(expected) if expected.outcome == Outcome::Fail => {
                 write!(text, "; heading for a fail in about {}", span(expected.at.since(judgement.at)))
             }
@@ -127,6 +138,28 @@ fn running(gate: &Gate) -> String {
         }
         Some(_) | None => text,
     }
+}
+
+/// What is to come if everything stays as it is: no PASS while something is not attested.
+pub(crate) fn expected(gate: &Gate, judgement: &Judgement) -> Option<Expected> {
+    let comes = |coming: &Expected| coming.outcome == Outcome::Fail || gate.missing().next().is_none();
+    judgement.expected.filter(comes)
+}
+
+/// What is waited for where no check is undecided.
+fn waiting(gate: &Gate, judgement: &Judgement) -> Option<String> {
+    if counted(judgement).any(|check| check.outcome != Outcome::Pass) {
+        return None;
+    }
+    let names = gate.missing().collect::<Vec<_>>().join(", ");
+    if !names.is_empty() {
+        return Some(format!("every check passes, and {names} is not attested"));
+    }
+    judgement.reasons.iter().find_map(|reason| {
+        let Cause::WindowClosed { by, until } = &reason.cause else { return None };
+        let until = until.map_or(String::new(), |until| format!(" until {until}"));
+        Some(format!("every check passes, and the window is closed{until} ({})", prose::clip(by, 64)))
+    })
 }
 
 /// Checks that count, which those with `on_fail: report` do not.

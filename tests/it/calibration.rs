@@ -6,15 +6,17 @@
 //! verdict at any of them counts. `examples/calibration` does the same with more
 //! waves of more kinds, and says where a promise is not kept.
 
-use crate::support::simulation::Gate;
-use crate::support::simulation::Run;
-use crate::support::simulation::Scene;
-use crate::support::simulation::Tally;
-use crate::support::simulation::latency;
-use crate::support::simulation::noise::Noise;
+use crate::support::simulation::gate;
 use crate::support::simulation::run;
-use crate::support::simulation::signal::Change;
-use crate::support::simulation::signal::Signal;
+use wavegate::plan::traffic::Gate;
+use wavegate::plan::traffic::Latency;
+use wavegate::plan::traffic::Run;
+use wavegate::plan::traffic::Scene;
+use wavegate::plan::traffic::Tally;
+use wavegate::plan::traffic::noise::Noise;
+use wavegate::plan::traffic::signal::Change;
+use wavegate::plan::traffic::signal::Signal;
+use wavegate::rules;
 
 /// Waves of each kind: with so many, a risk of 9 % is not taken for the promised one, and
 /// they take seconds.
@@ -37,9 +39,9 @@ const SLUGGISH: Noise = Noise::Autoregressive(0.5, 0.115);
 
 type Pick = fn(&Run) -> Option<f64>;
 
-const FAIL: Pick = |run| run.fail;
+const FAIL: Pick = Run::fail;
 /// What passes first has passed, whatever a later look would have said.
-const PASS: Pick = |run| run.pass;
+const PASS: Pick = Run::pass;
 
 #[test]
 fn on_the_tolerance_at_most_the_promised_share_fails() {
@@ -105,9 +107,50 @@ fn at_most_the_promised_share_of_good_waves_of_ten_checks_fails() {
         (GAUGE, gauge(Noise::Normal(0.05)).common(&[Noise::Autoregressive(0.95, 0.3), Noise::Trend(2.0)])),
     ];
     let (checks, signals): (Vec<&str>, Vec<Signal>) = mixed.into_iter().unzip();
-    let scene = Scene { signals, shared: Vec::new() };
+    let scene = Scene::new(signals);
     let share = tally(&checks, FAIL, &scene, WAVES).share();
     assert!(share <= PROMISED, "{share} of the good waves fail");
+}
+
+/// The hardest canaries of a ratio without a baseline: one that fails as often as `tolerance`
+/// lets it must not fail, and one exactly on its floor must not pass, whether errors come one
+/// by one, in bursts, or by a level that wanders.
+#[test]
+fn a_ratio_judged_alone_keeps_both_promises() {
+    let gate = alone();
+    for (name, own) in [
+        ("one by one", vec![]),
+        ("bursts", vec![Noise::Bursts(1)]),
+        ("a wandering level", vec![Noise::Autoregressive(0.6, 0.4)]),
+    ] {
+        // The mean of a level that is lognormal lies above its middle.
+        let mean = if name == "a wandering level" { (0.4_f64.powi(2) / 2.0).exp() } else { 1.0 };
+        for (ratio, wrong) in [(0.0125, FAIL), (0.01, PASS)] {
+            let signal = Signal::ratio(40.0, [ratio / mean, ratio]).own(&own);
+            let tally = Tally::of(&run(&gate, &Scene::from(signal), name, WAVES), wrong);
+            // The whole risk may be spent, so two standard errors are allowed.
+            let (share, most) = (tally.share(), PROMISED + 2.0 * tally.error_at(PROMISED));
+            assert!(share <= most, "{share} go wrong at {ratio}, {name}");
+        }
+    }
+}
+
+/// And decides: well under the floor it passes, and at three times it fails.
+#[test]
+fn a_ratio_judged_alone_finds_what_is_far_from_its_floor() {
+    let gate = alone();
+    for (ratio, right, most) in [(0.0, PASS, 10.1), (0.003, PASS, 12.0), (0.03, FAIL, 15.0), (0.2, FAIL, 5.0)] {
+        let signal = Signal::ratio(40.0, [ratio, ratio]);
+        let tally = Tally::of(&run(&gate, &Scene::from(signal), "far", WAVES / 4), right);
+        assert!(tally.share() >= 0.95 && tally.median() <= Some(most), "{ratio}: {tally:?}");
+    }
+}
+
+/// A ratio of which 1 % is good enough, with the risks of [`PROMISED`] and without a baseline.
+fn alone() -> Gate {
+    let head = "version: 1\nname: gate\ncohorts: { baseline: none }\nchecks:\n";
+    let text = format!("{head}  - {{ name: errors, {RATIO}, floor: 1% }}\n");
+    Gate::new(rules::parse("gate.yaml", &text).expect("a rule file").rules)
 }
 
 /// Requests at 133 a second, of which the baseline's fail at 0.4 %.
@@ -118,7 +161,7 @@ fn errors(factor: f64) -> Signal {
 /// Latencies of 10 requests a second; one of the canary's is slower than one of the
 /// baseline's with a chance of 1/2 + `excess`.
 fn latencies(excess: f64) -> Signal {
-    Signal::histogram(10.0).change(Change::Step(latency::factor_of(excess)))
+    Signal::histogram(10.0).change(Change::Step(Latency::default().factor_of(excess)))
 }
 
 /// Noise in each cohort, under a load that swings for both.
@@ -135,6 +178,6 @@ fn check(rule: &str, wrong: Pick, signal: &Signal) {
 
 fn tally(checks: &[&str], wrong: Pick, scene: &Scene, waves: u32) -> Tally {
     let schedule = if checks.iter().all(|rule| rule.starts_with("gauge")) { "interval: 1m" } else { "interval: 15s" };
-    let gate = Gate::new(schedule, "false_fail: 5%, false_pass: 5%", checks).expect("a rule file");
+    let gate = gate(schedule, "false_fail: 5%, false_pass: 5%", checks).expect("a rule file");
     Tally::of(&run(&gate, scene, &checks.concat(), waves), wrong)
 }

@@ -224,6 +224,25 @@ async fn a_person_decides_under_their_own_name() {
 }
 
 #[tokio::test]
+async fn what_a_gate_requires_is_attested_from_a_terminal() {
+    let refused = problem("422 Unprocessable Content", "invalid_field", "/name", "");
+    let fake = server(vec![tagged("1.2", &wave("pause", "analyzing", &["checkout"])), refused]).await;
+    let attest = ["attest", "eu/1", "--name", "disk-snapshot", "--rules", "checkout"];
+    let more = [attest.as_slice(), &["--by", "ci", "--note", "all disks", "--url", "https://ci/1"]].concat();
+    run(&fake.url(), &more).await.check(0, &["PAUSE  wave w: analyzing", "checkout"], &[]);
+    run(&fake.url(), &["attest", "w", "--name", "nothing"]).await.check(2, &[], &["at /name  [invalid_field]"]);
+    run(&fake.url(), &["attest", "w"]).await.check(2, &[], &["--name <NAME>"]);
+
+    let requests = fake.requests();
+    let body = |index: usize| serde_json::from_str::<Value>(&requests[index].body).expect("JSON");
+    assert_eq!(requests[0].line, "POST /v1/waves/eu%2F1/gates/checkout/attestations HTTP/1.1");
+    let whole = json!({ "name": "disk-snapshot", "by": "ci", "note": "all disks", "url": "https://ci/1" });
+    assert_eq!(body(0), whole);
+    assert_eq!(requests[1].line, "POST /v1/waves/w/attestations HTTP/1.1");
+    assert_eq!(body(1), json!({ "name": "nothing", "by": "kim", "note": null, "url": null }));
+}
+
+#[tokio::test]
 async fn what_cannot_be_sent_is_refused_here() {
     let fake = server(vec![json("{}")]).await;
     for (arguments, expect) in [

@@ -3,10 +3,10 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use crate::support::prometheus::PrometheusServer;
-use crate::support::random::Random;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::Duration;
+use wavegate::plan::traffic::Random;
 use wavegate::rules::query::NEEDS_PROMETHEUS;
 use wavegate::rules::query::lower;
 use wavegate::rules::query::lower_selector;

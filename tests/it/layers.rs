@@ -18,7 +18,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     // The shell: everything that waits, fails or talks.
     ("wire", &["judge", "plan", "rules", "series", "wave"]),
     ("sources", &["rules", "series", "telemetry", "wire"]),
-    ("store", &["judge", "rules", "series", "telemetry", "wave"]),
+    ("store", &["judge", "rules", "series", "telemetry", "wave", "wire"]),
     ("delivery", &["judge", "rules", "series", "store", "telemetry", "wave", "wire"]),
     ("engine", &["delivery", "judge", "plan", "rules", "series", "sources", "store", "telemetry", "wave", "wire"]),
     ("report", &["telemetry", "wire"]),

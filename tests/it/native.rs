@@ -5,7 +5,6 @@
 
 use crate::support::daemon::run;
 use crate::support::prometheus::PrometheusServer;
-use crate::support::random::Random;
 use crate::support::remote_write::Native;
 use crate::support::remote_write::Pushed;
 use crate::support::remote_write::push;
@@ -14,9 +13,11 @@ use std::fs;
 use std::time::Duration;
 use wavegate::engine;
 use wavegate::engine::Past;
+use wavegate::plan::traffic::Random;
 use wavegate::rules;
 use wavegate::rules::RuleFile;
 use wavegate::rules::query::Bindings;
+use wavegate::rules::query::NO_PARAMS;
 use wavegate::series::Measure;
 use wavegate::series::Notice;
 use wavegate::series::Observed;
@@ -165,7 +166,7 @@ async fn events_are_those_that_the_server_counts_itself_through_restarts_and_los
     push(&server, &pushed);
     let source = source(&server);
     let rules = read_rules();
-    let bindings = Bindings { wave: "good", baseline: Some("good-baseline") };
+    let bindings = Bindings { wave: "good", baseline: Some("good-baseline"), params: &BTreeMap::new() };
     assert_eq!(gather::survey(&source, &rules, &bindings, START).await.unwrap(), Some(SCRAPE));
     let window = |k: u32| Window { from: START + SCRAPE * k, to: START + SCRAPE * (k + 1) };
     // From minute 20 to 30.
@@ -174,6 +175,7 @@ async fn events_are_those_that_the_server_counts_itself_through_restarts_and_los
         rules: &rules,
         wave: "good",
         baseline: Some("good-baseline"),
+        params: &NO_PARAMS,
         began: START,
         interval: SCRAPE,
         scrape: SCRAPE,
@@ -225,6 +227,7 @@ async fn a_pod_that_is_born_in_the_wave_counts_from_zero_and_one_that_was_silent
         rules: &rules,
         wave: "young",
         baseline: Some("young-baseline"),
+        params: &NO_PARAMS,
         began: START,
         interval: SCRAPE,
         scrape: SCRAPE,
@@ -257,6 +260,7 @@ async fn a_native_histogram_gets_its_verdict_and_one_beside_classic_buckets_none
         let past = Past {
             wave: WaveId::new(wave).unwrap(),
             baseline: Some(format!("{wave}-baseline")),
+            params: BTreeMap::new(),
             start: START,
             until: START + Duration::from_mins(44),
         };

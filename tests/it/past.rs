@@ -72,6 +72,7 @@ async fn judged(source: &Prometheus, wave: &Wave) -> JudgedPast {
     let past = Past {
         wave: WaveId::new(&wave.id).unwrap(),
         baseline: Some(wave.baseline()),
+        params: std::collections::BTreeMap::new(),
         start: wave.start,
         until: wave.start + Duration::from_mins(65),
     };

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that panics has failed, as it should")]
 
 use proptest::prelude::*;
+use std::collections::BTreeMap;
 use std::time::Duration;
 use wavegate::judge::Cause;
 use wavegate::judge::Cohort;
@@ -11,6 +12,7 @@ use wavegate::judge::Reason;
 use wavegate::judge::Ruling;
 use wavegate::judge::Timing;
 use wavegate::rules::Digest;
+use wavegate::rules::Mode;
 use wavegate::rules::RulesName;
 use wavegate::series::Timestamp;
 use wavegate::wave;
@@ -24,6 +26,7 @@ use wavegate::wave::Opening;
 use wavegate::wave::Verdict;
 use wavegate::wave::Wave;
 use wavegate::wave::WaveId;
+use wavegate::wire::Standing;
 
 const START: Timestamp = Timestamp::from_millis(1_790_000_000_000);
 
@@ -35,7 +38,11 @@ fn asked() -> Asked {
     Asked {
         rules: name(),
         digest: Digest::of(b"rules"),
+        mode: Mode::Enforce,
+        requires: Vec::new(),
         baseline: Some("base".to_owned()),
+        given: BTreeMap::new(),
+        params: BTreeMap::new(),
         run: None,
         start: Some(START),
         deadline: None,
@@ -86,9 +93,22 @@ fn silent() -> Event {
     Event::Silent { message: "refused".to_owned() }
 }
 
+fn attested(name: &str) -> Event {
+    Event::Attested { name: name.to_owned(), by: "ci".to_owned(), note: None, url: Some("https://ci/1".to_owned()) }
+}
+
+/// A request for a gate that waits for attestations, or only observes.
+fn asked_for(mode: Mode, requires: &[&str]) -> Asked {
+    Asked { mode, requires: requires.iter().map(|name| (*name).to_owned()).collect(), ..asked() }
+}
+
 /// The gate and everything that was announced after `events`.
 fn live(events: Vec<Event>) -> (Gate, Vec<EventKind>) {
-    let gate = wave::attempt(&asked(), 1, START);
+    live_as(&asked(), events)
+}
+
+fn live_as(asked: &Asked, events: Vec<Event>) -> (Gate, Vec<EventKind>) {
+    let gate = wave::attempt(asked, 1, START);
     let mut wave = Wave { id: WaveId::new("eu-1").unwrap(), rollout: None, gates: vec![gate] };
     let mut announced = Vec::new();
     for (event, second) in std::iter::once(Event::Timed(timing())).chain(events).zip(1..) {
@@ -208,6 +228,134 @@ fn what_expiry_said_is_said_again_after_a_restart() {
 }
 
 #[test]
+fn a_pass_waits_for_what_is_not_attested() {
+    let passing = |index| judged(index, Ruling::Pass, true);
+    let two = asked_for(Mode::Enforce, &["snapshot", "backup"]);
+    let state = |events| {
+        let (gate, announced) = live_as(&two, events);
+        (gate.state, gate.verdict, announced)
+    };
+    let waits = (GateState::Analyzing, Verdict::Pause, Vec::new());
+    assert_eq!(state(vec![passing(3), attested("snapshot"), passing(4)]), waits);
+    let both = || vec![passing(3), attested("snapshot"), attested("backup")];
+    // The word alone passes nothing: the next look does.
+    assert_eq!(state(both()), waits);
+    let passed = (GateState::Decided, Verdict::Pass, vec![EventKind::Passed]);
+    assert_eq!(state([both(), vec![passing(5)]].concat()), passed);
+    // A FAIL is never delayed.
+    let failed = (GateState::Decided, Verdict::Fail, vec![EventKind::Failed]);
+    assert_eq!(state(vec![passing(3), judged(4, Ruling::Fail, true)]), failed);
+}
+
+#[test]
+fn a_look_counts_what_was_attested_by_its_own_moment() {
+    let one = asked_for(Mode::Enforce, &["snapshot"]);
+    let gate = wave::attempt(&one, 1, START);
+    let wave = Wave { id: WaveId::new("eu-1").unwrap(), rollout: None, gates: vec![gate] };
+    let look = timing().window(5).to;
+    for (at, state) in [(look, GateState::Decided), (look + Duration::from_millis(1), GateState::Analyzing)] {
+        let mut wave = wave::step(&wave, &name(), Event::Timed(timing()), START).0;
+        wave = wave::step(&wave, &name(), attested("snapshot"), at).0;
+        wave = wave::step(&wave, &name(), judged(5, Ruling::Pass, true), look).0;
+        assert_eq!(wave.gates[0].state, state, "attested at {at}, looked at {look}");
+    }
+}
+
+#[test]
+fn a_gate_that_lacks_an_attestation_at_the_deadline_asks_a_person() {
+    let one = asked_for(Mode::Enforce, &["snapshot"]);
+    let looks = || (1..=10).map(|index| judged(index, if index < 4 { Ruling::GoOn } else { Ruling::Pass }, true));
+    let (held, announced) = live_as(&one, looks().collect());
+    assert_eq!((held.state, held.verdict, announced), (GateState::Held, Verdict::Pause, vec![EventKind::Paused]));
+    assert_eq!(held.judgement.as_ref().unwrap().reasons[0].cause.code(), "deadline_reached");
+    let mut restored = held.clone();
+    restored.judgement.as_mut().unwrap().reasons.remove(0);
+    wave::restore(&mut restored, timing().deadline);
+    assert_eq!(restored, held);
+    // It was asked, so it is not passed behind the person's back.
+    let late = || looks().chain([attested("snapshot")]).collect::<Vec<_>>();
+    assert_eq!(live_as(&one, late()).0.state, GateState::Held);
+    let (passed, _) = live_as(&one, [late(), vec![decided(Verdict::Pass)]].concat());
+    assert_eq!((passed.state, passed.verdict), (GateState::Decided, Verdict::Pass));
+}
+
+#[test]
+fn the_same_attestation_again_is_no_news_and_another_word_is() {
+    let one = asked_for(Mode::Enforce, &["snapshot"]);
+    let gate = wave::attempt(&one, 1, START);
+    let wave = Wave { id: WaveId::new("eu-1").unwrap(), rollout: None, gates: vec![gate] };
+    let (said, effects) = wave::step(&wave, &name(), attested("snapshot"), START);
+    let line = Effect::Audit {
+        by: "ci".to_owned(),
+        action: "attested",
+        detail: "revision 2: snapshot: https://ci/1".to_owned(),
+    };
+    assert_eq!(effects, [Effect::Publish, line]);
+    let later = START + Duration::from_mins(1);
+    assert_eq!(wave::step(&said, &name(), attested("snapshot"), later), (said.clone(), Vec::new()));
+    assert_eq!(wave::step(&said, &name(), attested("nothing"), later), (said.clone(), Vec::new()));
+    let other = Event::Attested { name: "snapshot".to_owned(), by: "ada".to_owned(), note: None, url: None };
+    let (corrected, effects) = wave::step(&said, &name(), other, later);
+    assert_eq!((corrected.gates[0].revision, effects.len()), (3, 2));
+    assert_eq!(corrected.gates[0].requires[0].attested.as_ref().unwrap().by, "ada");
+}
+
+#[test]
+fn a_new_attempt_has_nothing_attested_yet() {
+    let one = Asked { run: Some("a".to_owned()), ..asked_for(Mode::Enforce, &["snapshot"]) };
+    let (old, _) = live_as(&one, vec![attested("snapshot")]);
+    assert_eq!(old.missing().count(), 0);
+    let next = Asked { run: Some("b".to_owned()), ..one };
+    let Opening::New { gate, .. } = wave::open(Some(&old), &next, false, START) else { panic!("a new attempt") };
+    assert_eq!(gate.missing().collect::<Vec<_>>(), ["snapshot"]);
+}
+
+#[track_caller]
+fn observes(events: Vec<Event>, state: GateState, would: (GateState, Verdict), announced: &[EventKind]) -> Gate {
+    let (gate, kinds) = live_as(&asked_for(Mode::Observe, &[]), events);
+    let said = gate.would.unwrap();
+    assert_eq!((gate.state, (said.state, said.verdict)), (state, would));
+    assert_eq!(kinds, announced);
+    gate
+}
+
+#[test]
+fn a_gate_that_observes_passes_once_and_remembers_what_it_would_have_said() {
+    use GateState::Analyzing;
+    use GateState::Decided;
+    use GateState::Held;
+    let passed = [EventKind::Passed];
+    let looks = |ruling| vec![judged(3, Ruling::GoOn, false), judged(4, ruling, true)];
+    observes(looks(Ruling::Pass), Decided, (Decided, Verdict::Pass), &passed);
+    let gate = observes(looks(Ruling::Fail), Decided, (Decided, Verdict::Fail), &passed);
+    assert_eq!((gate.verdict, gate.as_enforced().verdict), (Verdict::Pass, Verdict::Fail));
+    // Nobody is asked, so it looks on, and a later FAIL is remembered.
+    observes(looks(Ruling::Hold), Analyzing, (Held, Verdict::Pause), &[]);
+    let later = [looks(Ruling::Hold), vec![judged(5, Ruling::Fail, true)]].concat();
+    observes(later, Decided, (Decided, Verdict::Fail), &passed);
+    // At its last look, or with looks undone at the end, it is over.
+    let to_the_end: Vec<Event> = (1..=10).map(|index| judged(index, Ruling::Hold, true)).collect();
+    observes(to_the_end, Decided, (Held, Verdict::Pause), &passed);
+    observes(vec![silent(), Event::Expired], Decided, (Held, Verdict::Pause), &passed);
+    observes(vec![silent(), silent()], GateState::WarmingUp, (GateState::WarmingUp, Verdict::Pause), &[]);
+}
+
+#[test]
+fn a_gate_that_observes_is_called_off_and_not_decided_by_people() {
+    use GateState::Cancelled;
+    use GateState::WarmingUp;
+    for verdict in [Verdict::Pass, Verdict::Fail] {
+        observes(vec![decided(verdict)], WarmingUp, (WarmingUp, Verdict::Pause), &[]);
+    }
+    let cancel = Event::Cancelled { by: "ada".to_owned(), why: "enough".to_owned() };
+    observes(vec![cancel], Cancelled, (Cancelled, Verdict::Pause), &[EventKind::Cancelled]);
+    let run = |run: &str| Asked { run: Some(run.to_owned()), ..asked_for(Mode::Observe, &[]) };
+    let open = wave::attempt(&run("a"), 1, START);
+    let Opening::New { cancelled, .. } = wave::open(Some(&open), &run("b"), false, START) else { panic!("new") };
+    assert_eq!(cancelled.unwrap().would.unwrap().state, Cancelled);
+}
+
+#[test]
 fn a_cancelled_gate_stays_cancelled() {
     let cancel = || Event::Cancelled { by: "ada".to_owned(), why: "wrong wave".to_owned() };
     let events =
@@ -262,6 +410,11 @@ fn a_run_says_outright_which_attempt_is_meant() {
 fn a_contradiction_names_the_field() {
     let open = wave::attempt(&asked(), 1, START);
     opens(&open, &Asked { baseline: Some("other".to_owned()), ..asked() }, true, "contradicts baseline");
+    let params = |value: &str| BTreeMap::from([("region".to_owned(), value.to_owned())]);
+    let eu = Gate { params: params("eu"), ..open.clone() };
+    opens(&eu, &Asked { given: params("eu"), ..asked() }, true, "same");
+    opens(&eu, &asked(), true, "same");
+    opens(&eu, &Asked { given: params("us"), ..asked() }, true, "contradicts params/region");
     opens(&open, &Asked { start: Some(START + Duration::from_secs(1)), ..asked() }, true, "contradicts start");
     opens(&open, &Asked { deadline: Some(START + Duration::from_hours(1)), ..asked() }, true, "contradicts deadline");
 }
@@ -274,6 +427,7 @@ fn any_event() -> impl Strategy<Value = Event> {
         Just(Event::Expired),
         prop::sample::select(vec![Verdict::Pass, Verdict::Fail, Verdict::Pause]).prop_map(decided),
         Just(Event::Cancelled { by: "ada".to_owned(), why: String::new() }),
+        Just(attested("snapshot")),
     ]
 }
 
@@ -292,6 +446,35 @@ proptest! {
         }
     }
 
+    /// What is said to those who ask is the same at every moment, and what it would have
+    /// been is what an enforced gate says after the same events.
+    #[test]
+    fn a_gate_that_observes_holds_up_nobody(events in prop::collection::vec(any_event(), 0..30)) {
+        let by_nobody = |event: &Event| !matches!(event, Event::Decided { .. });
+        let events: Vec<Event> = events.into_iter().filter(by_nobody).collect();
+        let (gate, announced) = live_as(&asked_for(Mode::Observe, &[]), events.clone());
+        let standing = Standing::of_gate(&gate);
+        prop_assert!(standing.verdict == Verdict::Pass && standing.healthy && standing.settled());
+        prop_assert_eq!(standing.is_final(), gate.state.is_final());
+        let told = matches!(announced.as_slice(), [] | [EventKind::Passed | EventKind::Cancelled]);
+        prop_assert!(told, "{:?}", announced);
+        let (enforced, _) = live_as(&asked(), events);
+        let would = gate.would.unwrap();
+        // At its end it stops, where a gate that is held looks on for a person.
+        if would.state != GateState::Held || enforced.state == GateState::Held {
+            prop_assert_eq!((would.state, would.verdict), (enforced.state, enforced.verdict));
+        }
+    }
+
+    #[test]
+    fn nothing_passes_without_what_it_requires_or_a_person(events in prop::collection::vec(any_event(), 0..30)) {
+        let said = |event: &Event| matches!(event, Event::Attested { .. } | Event::Decided { .. });
+        let word = events.iter().any(said);
+        let (gate, _) = live_as(&asked_for(Mode::Enforce, &["snapshot"]), events);
+        prop_assert!(gate.verdict != Verdict::Pass || word);
+    }
+
+    /// But for a gate that only observes: see `a_gate_that_observes_holds_up_nobody`.
     #[test]
     fn nothing_passes_without_a_look_or_a_person(events in prop::collection::vec(any_event(), 0..30)) {
         let looked = events.iter().any(|event| matches!(event, Event::Judged(it) if it.ruling == Ruling::Pass));

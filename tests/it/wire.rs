@@ -34,19 +34,20 @@ use wavegate::wire;
 use wavegate::wire::Standing;
 
 /// 2026-11-22T10:00:00Z
-const START: Timestamp = Timestamp::from_millis(1_795_341_600_000);
+pub(crate) const START: Timestamp = Timestamp::from_millis(1_795_341_600_000);
 
-fn minute(minutes: u64) -> Timestamp {
+pub(crate) fn minute(minutes: u64) -> Timestamp {
     START + Duration::from_secs(60 * minutes)
 }
 
-fn gate(rules: &str, state: GateState, verdict: Verdict) -> Gate {
+pub(crate) fn gate(rules: &str, state: GateState, verdict: Verdict) -> Gate {
     Gate {
         rules: RulesName::new(rules).expect("a name"),
         digest: Digest::of(rules.as_bytes()),
         attempt: 1,
         run: Some("ci-4711".into()),
         baseline: Some("2026-11-15-eu-1".into()),
+        params: std::collections::BTreeMap::new(),
         opened_at: START,
         start: START,
         deadline: None,
@@ -65,15 +66,17 @@ fn gate(rules: &str, state: GateState, verdict: Verdict) -> Gate {
         judgement: None,
         outage: None,
         decision: None,
+        requires: Vec::new(),
+        would: None,
         revised_at: minute(12),
     }
 }
 
-fn judged(rules: &str, state: GateState, verdict: Verdict, judgement: Judgement) -> Gate {
+pub(crate) fn judged(rules: &str, state: GateState, verdict: Verdict, judgement: Judgement) -> Gate {
     Gate { judgement: Some(judgement), ..gate(rules, state, verdict) }
 }
 
-fn judgement(ruling: Ruling, healthy: bool, checks: Vec<CheckOutcome>, gate: Vec<Cause>) -> Judgement {
+pub(crate) fn judgement(ruling: Ruling, healthy: bool, checks: Vec<CheckOutcome>, gate: Vec<Cause>) -> Judgement {
     let of_check = |check: &CheckOutcome| {
         let reason = |cause: &Cause| Reason { check: Some(check.name.clone()), cause: cause.clone() };
         check.reasons.iter().map(reason).collect::<Vec<_>>()
@@ -107,19 +110,19 @@ fn ratio(outcome: Outcome, effect: Effect, reasons: Vec<Cause>) -> CheckOutcome 
     }
 }
 
-fn undecided() -> CheckOutcome {
+pub(crate) fn undecided() -> CheckOutcome {
     let effect = Effect { estimate: 1.1, low: 0.4, high: f64::INFINITY, unit: Unit::RateRatio };
     let open = Cause::NeedsMoreEvidence { effect: Some(effect), pass_within: 2.0 };
     let expected = Some(Expected { outcome: Outcome::Pass, at: minute(18) });
     CheckOutcome { expected, ..ratio(Outcome::Inconclusive, effect, vec![open]) }
 }
 
-fn failed() -> CheckOutcome {
+pub(crate) fn failed() -> CheckOutcome {
     let effect = Effect { estimate: 9.8, low: 6.1, high: 15.2, unit: Unit::RateRatio };
     ratio(Outcome::Fail, effect, vec![Cause::ShiftAboveTolerance { effect, tolerance: 1.25, at: minute(12) }])
 }
 
-fn restarts(outcome: Outcome, reasons: Vec<Cause>) -> CheckOutcome {
+pub(crate) fn restarts(outcome: Outcome, reasons: Vec<Cause>) -> CheckOutcome {
     let series: Labels =
         [("__name__".to_owned(), "restarts".to_owned()), ("pod".to_owned(), "a\"b".to_owned())].into_iter().collect();
     CheckOutcome {
@@ -154,16 +157,16 @@ fn breach() -> Vec<Cause> {
     vec![Cause::ThresholdBreached { value: 3.0, bound: 0.0, series, at: minute(12) }]
 }
 
-fn wave(gates: Vec<Gate>) -> Wave {
+pub(crate) fn wave(gates: Vec<Gate>) -> Wave {
     Wave { id: WaveId::new("2026-11-22-eu-1").expect("an id"), rollout: Some("payments-7".into()), gates }
 }
 
-fn word(verdict: Option<Verdict>) -> Decision {
+pub(crate) fn word(verdict: Option<Verdict>) -> Decision {
     Decision { verdict, by: "alice".into(), why: "errors are from the load test".into(), at: minute(14) }
 }
 
 /// Indents JSON and keeps its keys in the order they stand.
-fn pretty(json: &str) -> String {
+pub(crate) fn pretty(json: &str) -> String {
     let (mut out, mut depth, mut quoted, mut escaped) = (String::new(), 0_usize, false, false);
     let newline = |out: &mut String, depth: usize| out.extend(["\n", &"  ".repeat(depth)]);
     for c in json.chars() {
@@ -201,7 +204,7 @@ fn pretty(json: &str) -> String {
 
 /// The document of a gate, proved to be JSON and to say the same twice.
 #[track_caller]
-fn document(gate: &Gate) -> String {
+pub(crate) fn document(gate: &Gate) -> String {
     let wave = wave(vec![gate.clone()]);
     let document = wire::gate_document(&wave, gate);
     serde_json::from_str::<serde_json::Value>(&document).expect("valid JSON");

@@ -12,9 +12,11 @@
 mod cohort;
 mod fault;
 mod lower;
+pub(in crate::rules) mod pattern;
 mod promql;
 mod scan;
 mod selector;
+pub(in crate::rules) mod smells;
 mod write;
 
 pub use cohort::Bindings;
@@ -22,6 +24,7 @@ pub use cohort::BoundMatchers;
 pub use cohort::Cohorts;
 pub use cohort::MatchOp;
 pub use cohort::Matchers;
+pub use cohort::NO_PARAMS;
 pub use fault::QueryFault;
 pub use lower::NEEDS_PROMETHEUS;
 pub use lower::lower;

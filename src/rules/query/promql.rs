@@ -1,6 +1,7 @@
 //! An expression of PromQL, parsed once and written out for each cohort.
 
 use crate::rules::query::cohort::BoundMatchers;
+use crate::rules::query::cohort::stand_ins;
 use crate::rules::query::fault::QueryFault;
 use crate::rules::query::scan;
 use crate::rules::query::selector::Selector;
@@ -39,7 +40,12 @@ pub struct PromQl {
 impl GaugeQuery {
     /// Reads PromQL that gives a value for each series.
     pub fn parse(text: &str) -> Result<Self, Vec<QueryFault>> {
-        let expr = PromQl::parse(text)?;
+        Self::parse_with(text, &[])
+    }
+
+    /// As [`GaugeQuery::parse`], where `params` are variables in the values of labels.
+    pub fn parse_with(text: &str, params: &[String]) -> Result<Self, Vec<QueryFault>> {
+        let expr = PromQl::parse_with(text, params)?;
         Ok(expr.increments().unwrap_or(Self::Expr(expr)))
     }
 }
@@ -47,7 +53,12 @@ impl GaugeQuery {
 impl PromQl {
     /// Reads PromQL that gives a value for each series and asks for at least one metric.
     pub fn parse(text: &str) -> Result<Self, Vec<QueryFault>> {
-        let scanned = scan::query(text)?;
+        Self::parse_with(text, &[])
+    }
+
+    /// As [`PromQl::parse`], where `params` are variables in the values of labels.
+    pub fn parse_with(text: &str, params: &[String]) -> Result<Self, Vec<QueryFault>> {
+        let scanned = scan::query(text, params)?;
         let tree = promql_parser::parser::parse(&scanned.text).map_err(|message| vec![scanned.refusal(&message)])?;
         if !matches!(tree.value_type(), ValueType::Vector | ValueType::Scalar) {
             let help = "put a function around a range: `rate(…[$interval])`, `max_over_time(…[5m])`";
@@ -58,7 +69,14 @@ impl PromQl {
             let message = "the query names no metric, so it is the same for both cohorts";
             return Err(vec![QueryFault::whole("no_selector", message, "name a metric")]);
         }
-        Ok(Self { text: text.to_owned(), tree, placeholder: scanned.placeholder, intervals: scanned.intervals })
+        let query =
+            Self { text: text.to_owned(), tree, placeholder: scanned.placeholder, intervals: scanned.intervals };
+        if !params.is_empty() {
+            let second = Duration::from_secs(1);
+            let bound = query.bind(&BoundMatchers::of_params(stand_ins(params)), second, second);
+            promql_parser::parser::parse(&bound).map_err(|message| vec![scanned.refusal(&message)])?;
+        }
+        Ok(query)
     }
 
     /// The expression with `cohort`'s matchers in every vector selector, `$interval`
@@ -66,6 +84,7 @@ impl PromQl {
     pub fn bind(&self, cohort: &BoundMatchers, interval: Duration, lookback: Duration) -> String {
         let placing = Placing {
             cohort: cohort.matchers(),
+            params: cohort.params(),
             placeholder: self.placeholder,
             interval,
             lookback: Some(lookback.max(Duration::from_millis(1))),
@@ -78,6 +97,11 @@ impl PromQl {
     /// As the rule file has it.
     pub fn text(&self) -> &str {
         &self.text
+    }
+
+    /// As it was parsed.
+    pub(super) fn tree(&self) -> &Expr {
+        &self.tree
     }
 
     /// The plain selectors in it, in the order of the text.
@@ -129,7 +153,7 @@ impl PromQl {
     }
 }
 
-fn unwrapped(expr: &Expr) -> &Expr {
+pub(super) fn unwrapped(expr: &Expr) -> &Expr {
     let mut inner = expr;
     while let Expr::Paren(paren) = inner {
         inner = &paren.expr;
@@ -144,7 +168,7 @@ fn selects(tree: &Expr) -> bool {
 }
 
 /// Every node, parents first. The scanner's bound on tokens bounds the recursion.
-fn walk<'a>(node: &'a Expr, visit: &mut impl FnMut(&'a Expr)) {
+pub(super) fn walk<'a>(node: &'a Expr, visit: &mut impl FnMut(&'a Expr)) {
     visit(node);
     match node {
         Expr::Aggregate(aggregate) => {

@@ -6,7 +6,9 @@
 //! first: what is wrong is said with its place, sizes are bounded, and `$interval`,
 //! which is not PromQL, becomes a duration that nobody wrote.
 
+use crate::rules::nearest::nearest;
 use crate::rules::query::fault::QueryFault;
+use crate::rules::query::pattern;
 use crate::rules::query::write;
 use crate::rules::units;
 use std::ops::Range;
@@ -36,20 +38,21 @@ pub(super) struct Scanned {
     words: Vec<(String, Range<usize>)>,
 }
 
-/// Scans a whole query.
-pub(super) fn query(text: &str) -> Result<Scanned, Vec<QueryFault>> {
-    Scanner::new(text, false).run()
+/// Scans a whole query; each of `params` may stand in the value of a label.
+pub(super) fn query(text: &str, params: &[String]) -> Result<Scanned, Vec<QueryFault>> {
+    Scanner::new(text, false, params).run()
 }
 
 /// Scans a whole query whose variables are in place: in a label's value `$interval`
 /// is text like any other.
 pub(super) fn bound(text: &str) -> Result<Scanned, Vec<QueryFault>> {
-    Scanner { is_bound: true, ..Scanner::new(text, false) }.run()
+    Scanner { is_bound: true, ..Scanner::new(text, false, &[]) }.run()
 }
 
-/// Scans what stands between the braces of a selector; `$wave` and `$baseline` may.
-pub(super) fn matchers(text: &str) -> Result<Scanned, Vec<QueryFault>> {
-    Scanner::new(text, true).run()
+/// Scans what stands between the braces of a selector; `$wave`, `$baseline` and each of
+/// `params` may stand in it.
+pub(super) fn matchers(text: &str, params: &[String]) -> Result<Scanned, Vec<QueryFault>> {
+    Scanner::new(text, true, params).run()
 }
 
 /// The name that `text` begins with; empty where it begins with none.
@@ -60,14 +63,26 @@ pub(super) fn name_at(text: &str) -> &str {
 }
 
 impl Scanned {
+    /// Where the first `word` stands.
+    pub(super) fn place_of(&self, word: &str) -> Option<Range<usize>> {
+        self.words.iter().find(|(other, _)| other == word).map(|(_, at)| at.clone())
+    }
+
     /// The parser's refusal, with the place of the function where it names one.
     pub(super) fn refusal(&self, message: &str) -> QueryFault {
+        let instant = message.strip_prefix("expected type matrix in call to function '");
+        if let Some((name, _)) = instant.and_then(|rest| rest.split_once('\'')) {
+            let at = self.place_of(name).unwrap_or(0..0);
+            let message = format!("`{name}` reads samples over a time, and it is given one value");
+            let help = "write a range inside, and `sum` outside: `sum(increase(requests_total[$interval]))`";
+            return QueryFault::new("needs_range", at, message, help);
+        }
         let named = message.strip_prefix("unknown function with name '").and_then(|rest| rest.strip_suffix('\''));
-        let place = named.and_then(|name| self.words.iter().find(|(word, _)| word == name));
+        let place = named.and_then(|name| Some((name, self.place_of(name)?)));
         match place {
             Some((name, at)) => QueryFault::new(
                 "unknown_function",
-                at.clone(),
+                at,
                 format!("`{name}` is not a function of PromQL"),
                 "see the functions of Prometheus: https://prometheus.io/docs/prometheus/latest/querying/functions/",
             ),
@@ -83,6 +98,8 @@ struct Scanner<'a> {
     text: &'a str,
     /// The whole text stands in braces that are not part of it.
     in_matchers: bool,
+    /// Variables that a wave may set.
+    params: &'a [String],
     /// Values of labels are what they are, and hold no variables.
     is_bound: bool,
     at: usize,
@@ -105,10 +122,11 @@ enum Token {
 }
 
 impl<'a> Scanner<'a> {
-    fn new(text: &'a str, in_matchers: bool) -> Self {
+    fn new(text: &'a str, in_matchers: bool, params: &'a [String]) -> Self {
         Self {
             text,
             in_matchers,
+            params,
             is_bound: false,
             at: 0,
             out: String::with_capacity(text.len()),
@@ -195,8 +213,19 @@ impl<'a> Scanner<'a> {
             return;
         };
         let inside = &self.text[begin + 1..end];
+        if quote != '`'
+            && let Some(escape) = pattern::foreign_escape(inside)
+        {
+            let at = begin + 1 + escape.start..begin + 1 + escape.end;
+            self.fault("not_promql", at, "this escape has no meaning in PromQL".to_owned(), "take the `\\` out");
+            self.at = end + 1;
+            return;
+        }
         if !self.is_bound && (self.in_matchers || self.within('{')) {
             self.variables_in(begin + 1, inside);
+        }
+        if self.follows("=~") || self.follows("!~") {
+            self.faults.extend(pattern::fault(&self.text[begin..=end], begin..end + 1));
         }
         if quote == '`' {
             write::quoted(&mut self.out, inside);
@@ -207,14 +236,16 @@ impl<'a> Scanner<'a> {
         self.tokens.push((Token::Text, begin..self.at));
     }
 
-    /// The variables in the value of a matcher. A `$` before anything but a name is an anchor.
+    /// The variables in a text between braces. A `$` before anything but a name is an
+    /// anchor. A name of a label, or of a metric, in quotes holds none.
     fn variables_in(&mut self, begin: usize, inside: &str) {
+        let is_value = matches!(self.tokens.last(), Some((Token::Sign('=' | '~'), _)));
         for (i, _) in inside.match_indices('$') {
             let rest = &inside[i + 1..];
             let braced = rest.strip_prefix('{').map(name_at).filter(|name| !name.is_empty());
             let name = braced.unwrap_or_else(|| name_at(rest));
-            let known = matches!(name, "wave" | "baseline") && braced.is_none();
-            if name.is_empty() || known && self.in_matchers {
+            let is_known = is_value && braced.is_none() && self.variables().any(|known| known == name);
+            if name.is_empty() || is_known {
                 continue;
             }
             let width = 1 + name.len() + if braced.is_some() { 2 } else { 0 };
@@ -240,15 +271,36 @@ impl<'a> Scanner<'a> {
         }
     }
 
+    /// What may stand in the value of a label here.
+    fn variables(&self) -> impl Iterator<Item = &'a str> {
+        let cohort: &[&str] = if self.in_matchers { &["wave", "baseline"] } else { &[] };
+        cohort.iter().copied().chain(self.params.iter().map(String::as_str))
+    }
+
     fn unknown_variable(&mut self, name: &str, at: Range<usize>) {
+        let known: Vec<&str> = self.variables().collect();
         let help = match name {
-            _ if self.in_matchers => "in cohort matchers there are `$wave` and `$baseline`",
+            _ if known.contains(&name) && self.text[at.start..].starts_with("${") => {
+                format!("write `${name}`, without braces")
+            }
+            _ if known.contains(&name) => "a variable stands for the value of a label: 'region=\"$region\"'".to_owned(),
             "wave" | "baseline" => {
                 "the cohort matchers are added to every selector by themselves; other ones go into the check's `match`"
+                    .to_owned()
             }
-            _ => "in a query there is `$interval`, in brackets; `$wave` and `$baseline` are for cohort matchers",
+            _ => match nearest(name, &known) {
+                Some(near) => format!("did you mean `${near}`?"),
+                None if self.in_matchers && self.params.is_empty() => {
+                    "in cohort matchers there are `$wave` and `$baseline`".to_owned()
+                }
+                None if self.params.is_empty() => {
+                    "in a query there is `$interval`, in brackets; `$wave` and `$baseline` are for cohort matchers"
+                        .to_owned()
+                }
+                None => format!("a wave can set what `params` declares: add `{name}` there"),
+            },
         };
-        self.fault("unknown_variable", at, format!("there is no variable `${name}` here"), help);
+        self.fault("unknown_variable", at, format!("there is no variable `${name}` here"), &help);
     }
 
     /// A number or a duration.
@@ -359,6 +411,12 @@ impl<'a> Scanner<'a> {
     /// Whether the innermost open bracket is `bracket`.
     fn within(&self, bracket: char) -> bool {
         self.open.last().is_some_and(|(open, _)| *open == bracket)
+    }
+
+    /// Whether the two signs of `operator` stand right before.
+    fn follows(&self, operator: &str) -> bool {
+        let before = self.tokens.iter().rev().map(|(token, _)| *token);
+        before.take(2).eq(operator.chars().rev().map(Token::Sign))
     }
 
     /// Whether `offset`, perhaps with a plus, stands right before.

@@ -4,6 +4,8 @@ use crate::rules::query::cohort::BoundMatchers;
 use crate::rules::query::cohort::MatchOp;
 use crate::rules::query::cohort::Matcher;
 use crate::rules::query::cohort::matchers_of;
+use crate::rules::query::cohort::stand_ins;
+use crate::rules::query::cohort::with_params;
 use crate::rules::query::fault::QueryFault;
 use crate::rules::query::scan;
 use crate::rules::query::write;
@@ -21,7 +23,12 @@ pub struct Selector {
 impl Selector {
     /// Reads `name{label="value"}`.
     pub fn parse(text: &str) -> Result<Self, Vec<QueryFault>> {
-        let scanned = scan::query(text)?;
+        Self::parse_with(text, &[])
+    }
+
+    /// As [`Selector::parse`], where `params` are variables in the values of labels.
+    pub fn parse_with(text: &str, params: &[String]) -> Result<Self, Vec<QueryFault>> {
+        let scanned = scan::query(text, params)?;
         let parsed = promql_parser::parser::parse(&scanned.text).map_err(|message| vec![scanned.refusal(&message)])?;
         let Expr::VectorSelector(selector) = parsed else {
             let is_counter = text.contains("rate(") || text.contains("increase(");
@@ -32,7 +39,10 @@ impl Selector {
             };
             return Err(vec![QueryFault::whole("not_a_selector", "this is an expression, not a plain selector", help)]);
         };
-        Self::of(&selector).map_err(|fault| vec![fault])
+        let template = Self::of(&selector).map_err(|fault| vec![fault])?;
+        let bound = template.bind(&BoundMatchers::of_params(stand_ins(params)));
+        promql_parser::parser::parse(&bound).map_err(|message| vec![scanned.refusal(&message)])?;
+        Ok(template)
     }
 
     /// The selector of a parsed one, if it is plain.
@@ -45,7 +55,7 @@ impl Selector {
             matchers_of(selector).into_iter().partition(|matcher| matcher.label == "__name__");
         let metric = match (&selector.name, names.as_slice()) {
             (Some(name), []) => name.clone(),
-            (None, [name]) if name.op == MatchOp::Equal && !name.value.is_empty() => name.value.clone(),
+            (None, [name]) if name.op == MatchOp::Equal && is_written_out(&name.value) => name.value.clone(),
             _ => {
                 let help = "name one metric: 'http_requests_total{code=~\"5..\"}'";
                 return Err(QueryFault::whole("no_metric_name", "the selector does not name one metric", help));
@@ -63,7 +73,8 @@ impl Selector {
     pub fn bind_suffixed(&self, suffix: &str, cohort: &BoundMatchers) -> String {
         let metric = format!("{}{suffix}", self.metric);
         let mut text = String::new();
-        write::selector(&mut text, Some(&metric), &[&self.matchers, cohort.matchers()]);
+        let own = with_params(self.matchers.clone(), cohort.params());
+        write::selector(&mut text, Some(&metric), &[&own, cohort.matchers()]);
         text
     }
 
@@ -91,4 +102,10 @@ impl Selector {
     pub fn names_label(&self, label: &str) -> bool {
         self.matchers.iter().any(|matcher| matcher.label == label)
     }
+}
+
+/// Whether a metric's name is there without a variable in it: what a wave sets picks
+/// among series, never which metric is judged.
+fn is_written_out(name: &str) -> bool {
+    !name.is_empty() && name.match_indices('$').all(|(at, _)| scan::name_at(&name[at + 1..]).is_empty())
 }

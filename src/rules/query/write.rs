@@ -8,6 +8,7 @@
 use crate::rules::query::cohort::MatchOp;
 use crate::rules::query::cohort::Matcher;
 use crate::rules::query::cohort::matchers_of;
+use crate::rules::query::cohort::with_params;
 use crate::rules::units;
 use promql_parser::label::Labels;
 use promql_parser::parser::AggregateExpr;
@@ -20,6 +21,7 @@ use promql_parser::parser::LabelModifier;
 use promql_parser::parser::Offset;
 use promql_parser::parser::VectorMatchCardinality;
 use promql_parser::parser::VectorSelector;
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::Duration;
 use std::time::SystemTime;
@@ -70,6 +72,8 @@ const KEYWORDS: &[&str] = &[
 pub(super) struct Placing<'a> {
     /// Added to every selector.
     pub(super) cohort: &'a [Matcher],
+    /// What takes the place of the query's own variables.
+    pub(super) params: &'a BTreeMap<String, String>,
     /// What stands for `$interval` in the tree.
     pub(super) placeholder: Duration,
     /// What takes its place.
@@ -135,7 +139,8 @@ impl Placing<'_> {
     }
 
     fn plain(&self, out: &mut String, vector: &VectorSelector) {
-        selector(out, vector.name.as_deref(), &[&matchers_of(vector), self.cohort]);
+        let own = with_params(matchers_of(vector), self.params);
+        selector(out, vector.name.as_deref(), &[&own, self.cohort]);
     }
 
     fn moved(&self, out: &mut String, at: Option<&AtModifier>, offset: Option<&Offset>) {
@@ -335,11 +340,13 @@ mod tests {
     use super::Placing;
     use promql_parser::parser::Expr;
     use proptest::prelude::*;
+    use std::collections::BTreeMap;
     use std::time::Duration;
 
     fn written(tree: &Expr) -> String {
         let nowhere = Duration::MAX;
-        let placing = Placing { cohort: &[], placeholder: nowhere, interval: nowhere, lookback: None };
+        let params = BTreeMap::new();
+        let placing = Placing { cohort: &[], params: &params, placeholder: nowhere, interval: nowhere, lookback: None };
         let mut text = String::new();
         placing.expr(&mut text, tree);
         text

@@ -34,33 +34,39 @@ pub(super) struct Material<'a> {
     plan: &'a Plan<'a>,
     canary: Cohort<'a>,
     baseline: Option<Cohort<'a>>,
+    began: Timestamp,
     /// Series that answered for both cohorts, by labels.
     overlap: Vec<&'a Series>,
+    /// Whether some of the baseline's series have no labels that would show it.
+    blurred: bool,
     remarks: BTreeSet<Notice>,
 }
 
 impl<'a> Material<'a> {
-    /// What `answers` say of `plan` over `run`, of a wave that began at `began`.
-    pub(super) fn new(plan: &'a Plan<'a>, run: &[Window], began: Timestamp, answers: &'a Answers) -> Self {
-        let of = |asked| Cohort::new(asked, plan.instance, run, began, answers);
-        let canary = of(&plan.canary);
-        let baseline = plan.baseline.as_ref().map(of);
+    /// What `answers`, to the questions about the canary and to those about the baseline,
+    /// say of `plan` over `run`, of a wave that began at `began`.
+    pub(super) fn new(plan: &'a Plan<'a>, run: &[Window], began: Timestamp, answers: [&'a Answers; 2]) -> Self {
+        let of = |asked, answers| Cohort::new(asked, plan.instance, run, began, answers);
+        let canary = of(&plan.canary, answers[0]);
+        let baseline = plan.baseline.as_ref().map(|asked| of(asked, answers[1]));
         let overlap = baseline.as_ref().map_or_else(Vec::new, |baseline| overlap(&canary, baseline, plan.instance));
+        let blurred = baseline.as_ref().is_some_and(|baseline| is_blurred(baseline, plan.instance));
         let all = canary.answers().into_iter().chain(baseline.iter().flat_map(Cohort::answers));
         let remarks = all.flat_map(|answer| &answer.remarks).map(|text| Notice::Remark { message: shortened(text) });
         let remarks = remarks.collect();
-        Self { plan, canary, baseline, overlap, remarks }
+        Self { plan, canary, baseline, began, overlap, blurred, remarks }
     }
 
     /// What must be asked besides, now that the samples are known.
-    pub(super) fn questions(&self) -> Vec<Question> {
-        [Some(&self.canary), self.baseline.as_ref()].into_iter().flatten().flat_map(Cohort::questions).collect()
+    pub(super) fn questions(&self) -> [Vec<Question>; 2] {
+        [Some(&self.canary), self.baseline.as_ref()].map(|cohort| cohort.map_or_else(Vec::new, Cohort::questions))
     }
 
     /// This with the answers to [`Material::questions`].
-    pub(super) fn learn(mut self, answers: &'a Answers) -> Self {
-        for cohort in [Some(&mut self.canary), self.baseline.as_mut()].into_iter().flatten() {
-            cohort.learn(answers);
+    pub(super) fn learn(mut self, answers: [&'a Answers; 2]) -> Self {
+        self.canary.learn(answers[0]);
+        if let Some(baseline) = &mut self.baseline {
+            baseline.learn(answers[1]);
         }
         self
     }
@@ -86,6 +92,10 @@ impl<'a> Material<'a> {
             gaps.append(&mut reading.gaps);
             starts.append(&mut reading.starts);
         }
+        if !self.plan.ago.is_zero() && baseline.is_some() {
+            let ago_ms = u64::try_from(self.plan.ago.as_millis()).unwrap_or(u64::MAX);
+            notices.insert(Notice::BaselineIsHistory { ago_ms });
+        }
         notices.extend(count(&gaps).map(|series| Notice::GapNotBridged { series }));
         notices.extend(count(&starts).map(|series| Notice::StartsAtFirstSample { series }));
         CheckEvidence {
@@ -96,9 +106,17 @@ impl<'a> Material<'a> {
         }
     }
 
+    /// What is in both cohorts. What the canary's instances were before the wave is
+    /// history, and a baseline; what they were in the course of it is not, and where
+    /// neither labels nor matchers show that it is left out, it may be in.
     fn overlapping(&self, window: Window) -> Option<Fault> {
+        if !self.plan.ago.is_zero() && window.to - self.plan.ago <= self.began {
+            return None;
+        }
         let shared = || self.overlap.iter().find(|series| counter::is_seen(series, window));
-        let series = self.plan.same.clone().or_else(|| shared().map(|series| series.labels().to_string()))?;
+        let hidden = || self.plan.touching.clone().filter(|_| self.blurred && !self.plan.ago.is_zero());
+        let known = self.plan.same.clone().or_else(|| shared().map(|series| series.labels().to_string()));
+        let series = known.or_else(hidden)?;
         Some(Fault::CohortsOverlap { series: shortened(&series) })
     }
 }
@@ -133,14 +151,20 @@ fn align(canary: &mut Reading<'_>, mut baseline: Option<&mut Reading<'_>>) -> bo
 /// gives out may have the same labels for both cohorts, or none, and be of
 /// different series. It counts where it has a metric name or tells an instance.
 fn overlap<'a>(canary: &Cohort<'a>, baseline: &Cohort<'a>, instance: &[String]) -> Vec<&'a Series> {
-    let is_one = |series: &Series| {
-        canary.is_raw() || series.labels().get("__name__").is_some() || gauge::is_named(series.labels(), instance)
-    };
     let pairs = canary.series().into_iter().zip(baseline.series());
     let mut shared: Vec<&Series> = pairs.flat_map(|(mine, others)| in_both(mine, &others)).collect();
-    shared.retain(|series| is_one(series));
+    shared.retain(|series| is_one(canary, series, instance));
     shared.sort_by(|a, b| a.labels().cmp(b.labels()));
     shared
+}
+
+fn is_one(cohort: &Cohort<'_>, series: &Series, instance: &[String]) -> bool {
+    cohort.is_raw() || series.labels().get("__name__").is_some() || gauge::is_named(series.labels(), instance)
+}
+
+/// Whether `cohort` has series that are made of others.
+fn is_blurred(cohort: &Cohort<'_>, instance: &[String]) -> bool {
+    cohort.series().into_iter().flatten().any(|series| !is_one(cohort, series, instance))
 }
 
 fn in_both<'a>(mine: Vec<&'a Series>, others: &[&Series]) -> Vec<&'a Series> {

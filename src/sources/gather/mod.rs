@@ -7,7 +7,10 @@
 //! forms     histograms, classic or native
 //! instances what each instance showed, where a check asks for that
 //! cohort    one cohort in one window; fold: both cohorts become evidence
+//! halves    the baseline against itself: an ordinary day
 //! survey    how often the source scrapes
+//! newcomers waves that the source has only lately
+//! widen     what other rules might ask of the same metrics, for a recording
 //! ```
 //!
 //! The evidence of a window depends on the samples in it and up to an hour
@@ -18,14 +21,24 @@ mod cohort;
 mod counters;
 mod fold;
 mod forms;
+mod halves;
 mod instances;
+mod newcomers;
 mod past;
 mod plan;
 mod question;
 mod survey;
+mod widen;
 
+pub use halves::halves;
+pub use newcomers::FRESH;
+pub use newcomers::Found;
+pub use newcomers::Newcomer;
+pub use newcomers::Search;
 pub use survey::survey;
+pub use widen::widen;
 
+use crate::rules::Check;
 use crate::rules::RuleFile;
 use crate::series::IntervalEvidence;
 use crate::series::Timestamp;
@@ -35,7 +48,9 @@ use crate::sources::Source;
 use crate::sources::gather::fold::Material;
 use crate::sources::gather::plan::Plan;
 use crate::sources::gather::question::Answers;
+use crate::sources::gather::question::NO_ANSWERS;
 use crate::sources::gather::question::Question;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// The span that one question covers: some hundred samples a series, so that
@@ -71,6 +86,8 @@ pub struct Request<'a> {
     pub wave: &'a str,
     /// What `$baseline` stands for.
     pub baseline: Option<&'a str>,
+    /// What every other variable stands for.
+    pub params: &'a BTreeMap<String, String>,
     /// When the wave began.
     pub began: Timestamp,
     /// The length of each window.
@@ -103,6 +120,13 @@ pub async fn evidence(sources: Sources<'_>, request: &Request<'_>) -> Result<Vec
     Ok(evidence)
 }
 
+/// Whether `check` of `request` has the same evidence as `other` of `asked`, window by
+/// window of equal length: both ask the same and divide it among instances alike.
+pub fn is_same(check: &Check, request: &Request<'_>, other: &Check, asked: &Request<'_>) -> bool {
+    let grid = |request: &Request<'_>| (request.began, request.interval, request.scrape);
+    grid(request) == grid(asked) && Plan::of(check, request) == Plan::of(other, asked)
+}
+
 async fn fold(
     sources: Sources<'_>,
     plans: &[Plan<'_>],
@@ -124,30 +148,39 @@ async fn fold(
     Ok(run.iter().map(one).collect())
 }
 
-/// Answers of the source, and of the prober.
+/// Answers of the source, by how long ago what was asked for was, and of the prober.
 struct Split {
-    named: Answers,
+    named: BTreeMap<Duration, Answers>,
     prober: Answers,
 }
 
 impl Split {
-    /// Puts the questions of each plan to whom they are for.
+    /// Puts the questions of each plan, about its canary and about its baseline, to whom
+    /// they are for.
     async fn to<'a>(
-        questions: impl Iterator<Item = (&'a Plan<'a>, Vec<Question>)>,
+        questions: impl Iterator<Item = (&'a Plan<'a>, [Vec<Question>; 2])>,
         sources: Sources<'_>,
     ) -> Result<Self, Error> {
-        let (mut named, mut prober) = (Vec::new(), Vec::new());
-        for (plan, questions) in questions {
-            let asked = if plan.every.is_some() { &mut prober } else { &mut named };
-            asked.extend(questions);
+        let (mut asked, mut prober) = (BTreeMap::<Duration, Vec<Question>>::new(), Vec::new());
+        for (plan, [canary, baseline]) in questions {
+            if plan.every.is_some() {
+                prober.extend([canary, baseline].concat());
+            } else {
+                asked.entry(Duration::ZERO).or_default().extend(canary);
+                asked.entry(plan.ago).or_default().extend(baseline);
+            }
         }
-        let named = Answers::to(named, sources.named).await?;
-        Ok(Self { named, prober: Answers::to(prober, sources.prober).await? })
+        let mut named = BTreeMap::new();
+        for (ago, questions) in asked {
+            named.insert(ago, Answers::to(questions, sources.named, ago).await?);
+        }
+        Ok(Self { named, prober: Answers::to(prober, sources.prober, Duration::ZERO).await? })
     }
 
-    /// Those that are for `plan`.
-    fn of(&self, plan: &Plan<'_>) -> &Answers {
-        if plan.every.is_some() { &self.prober } else { &self.named }
+    /// Those about the canary of `plan`, and about its baseline.
+    fn of(&self, plan: &Plan<'_>) -> [&Answers; 2] {
+        let named = |ago: Duration| self.named.get(&ago).unwrap_or(&NO_ANSWERS);
+        if plan.every.is_some() { [&self.prober; 2] } else { [named(Duration::ZERO), named(plan.ago)] }
     }
 }
 

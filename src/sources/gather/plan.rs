@@ -22,8 +22,8 @@ const SCRAPES_PER_RANGE: u32 = 4;
 /// An instant selector that reads further back than this shows a scrape that failed as its last success.
 const SCRAPES_PER_LOOKBACK: u32 = 2;
 
-/// One check, bound to one wave.
-#[derive(Debug)]
+/// One check, bound to one wave. Equal plans get equal evidence of the same windows.
+#[derive(Debug, PartialEq)]
 pub(super) struct Plan<'a> {
     /// What is asked of the canary.
     pub(super) canary: Asked,
@@ -36,12 +36,16 @@ pub(super) struct Plan<'a> {
     pub(super) apart: [&'a [String]; 2],
     /// The matchers of both cohorts, where they are the same.
     pub(super) same: Option<String>,
+    /// The matchers of the baseline, where they do not exclude the canary's.
+    pub(super) touching: Option<String>,
+    /// How long ago the baseline was; zero where it is of now.
+    pub(super) ago: Duration,
     /// How often a probe asks; `None` of a check that the source knows about.
     pub(super) every: Option<Duration>,
 }
 
 /// What one check asks of one cohort.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub(super) enum Asked {
     /// Nothing: the matchers name a baseline that was not given.
     Unbound { counts: bool },
@@ -60,7 +64,7 @@ pub(super) enum Asked {
 }
 
 /// A counter with a cohort's matchers.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub(super) struct Counter {
     /// The selector.
     pub(super) selector: String,
@@ -72,7 +76,7 @@ impl<'a> Plan<'a> {
     /// The plan of `check`.
     pub(super) fn of(check: &'a Check, request: &Request<'a>) -> Self {
         let cohorts = check.cohorts.as_ref().unwrap_or(&request.rules.cohorts);
-        let bindings = Bindings { wave: request.wave, baseline: request.baseline };
+        let bindings = Bindings { wave: request.wave, baseline: request.baseline, params: request.params };
         let ask = |bound: &Option<BoundMatchers>| match bound {
             Some(cohort) => Asked::of(&check.kind, cohort, request),
             None => Asked::Unbound { counts: counts(&check.kind) },
@@ -80,6 +84,8 @@ impl<'a> Plan<'a> {
         let canary = cohorts.canary.bind(&bindings);
         let baseline = cohorts.baseline.as_ref().map(|matchers| matchers.bind(&bindings));
         let same = canary.as_ref().filter(|_| baseline.as_ref() == Some(&canary)).map(ToString::to_string);
+        let touches = |baseline: &&BoundMatchers| canary.as_ref().is_some_and(|canary| !canary.excludes(baseline));
+        let touching = baseline.iter().flatten().find(touches).map(ToString::to_string);
         // A threshold without a baseline is judged alone; any other check is blind without one.
         let is_threshold = matches!(check.kind, CheckKind::Threshold { .. });
         let baseline = baseline.filter(|bound| bound.is_some() || !is_threshold);
@@ -89,14 +95,17 @@ impl<'a> Plan<'a> {
             instance: &cohorts.instance,
             apart: apart(&check.kind, &cohorts.instance),
             same,
+            touching,
+            ago: cohorts.offset.unwrap_or(Duration::ZERO),
             every: check.probe.as_ref().map(|probe| probe.every),
         }
     }
 
-    /// What must be known of `run`, before anything that this leads to.
-    pub(super) fn questions(&self, run: &[Window]) -> Vec<Question> {
-        let cohorts = [Some(&self.canary), self.baseline.as_ref()];
-        cohorts.into_iter().flatten().flat_map(|asked| asked.questions(run)).collect()
+    /// What must be known of `run`, of the canary and of the baseline, before anything
+    /// that this leads to.
+    pub(super) fn questions(&self, run: &[Window]) -> [Vec<Question>; 2] {
+        [Some(&self.canary), self.baseline.as_ref()]
+            .map(|asked| asked.map_or_else(Vec::new, |asked| asked.questions(run)))
     }
 }
 

@@ -29,10 +29,15 @@ pub(super) enum Question {
 }
 
 impl Question {
-    fn put<'a>(&'a self, source: &'a dyn Source) -> Pending<'a, Result<Answer, Error>> {
+    /// Asks it of the time that was `ago`.
+    fn put<'a>(&'a self, source: &'a dyn Source, ago: Duration) -> Pending<'a, Result<Answer, Error>> {
         match self {
-            Self::Raw { selector, window } => source.raw(selector, *window),
-            Self::Grid { expr, from, to, step } => source.grid(expr, Grid { from: *from, to: *to, step: *step }),
+            Self::Raw { selector, window } => {
+                source.raw(selector, Window { from: window.from - ago, to: window.to - ago })
+            }
+            Self::Grid { expr, from, to, step } => {
+                source.grid(expr, Grid { from: *from - ago, to: *to - ago, step: *step })
+            }
         }
     }
 }
@@ -41,15 +46,22 @@ impl Question {
 #[derive(Debug, Default)]
 pub(super) struct Answers(BTreeMap<Question, Answer>);
 
+/// No answers.
+pub(super) static NO_ANSWERS: Answers = Answers(BTreeMap::new());
+
 /// The answer to no question.
 static NOTHING: Answer = Answer { series: Vec::new(), native: Vec::new(), partial: None, remarks: Vec::new() };
 
 impl Answers {
     /// Puts every question once, a few at a time. The first that fails, in the
     /// order of questions, fails all. Without a question nobody is needed to answer.
+    ///
+    /// History is asked for what was `ago`, and its answer told as if it were of now, so
+    /// that nothing else has to know about it.
     pub(super) async fn to(
         questions: impl IntoIterator<Item = Question>,
         source: Option<&dyn Source>,
+        ago: Duration,
     ) -> Result<Self, Error> {
         let questions: BTreeSet<Question> = questions.into_iter().collect();
         if questions.is_empty() {
@@ -57,15 +69,26 @@ impl Answers {
         }
         let nobody = || Error::NotConfigured { name: String::new(), known: "none".to_owned() };
         let source = source.ok_or_else(nobody)?;
-        let pending: Vec<_> = questions.iter().map(|question| question.put(source)).collect();
+        let pending: Vec<_> = questions.iter().map(|question| question.put(source, ago)).collect();
         let answers: Vec<Answer> = futures_util::stream::iter(pending).buffered(IN_FLIGHT).try_collect().await?;
-        Ok(Self(questions.into_iter().zip(answers.into_iter().map(ordered)).collect()))
+        let answers = answers.into_iter().map(|answer| later(ordered(answer), ago));
+        Ok(Self(questions.into_iter().zip(answers).collect()))
     }
 
     /// The answer to `question`; nothing where none was put.
     pub(super) fn get(&self, question: Option<&Question>) -> &Answer {
         question.and_then(|question| self.0.get(question)).unwrap_or(&NOTHING)
     }
+}
+
+/// `answer` as if it had been `by` later.
+fn later(answer: Answer, by: Duration) -> Answer {
+    if by.is_zero() {
+        return answer;
+    }
+    let series = answer.series.into_iter().map(|series| series.later(by)).collect();
+    let native = answer.native.into_iter().map(|native| native.later(by)).collect();
+    Answer { series, native, ..answer }
 }
 
 /// `answer` with its series by labels, whatever order they came in; of two with

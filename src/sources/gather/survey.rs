@@ -4,6 +4,7 @@ use crate::rules::Check;
 use crate::rules::RuleFile;
 use crate::rules::query::Bindings;
 use crate::rules::query::BoundMatchers;
+use crate::rules::query::Matchers;
 use crate::series::Timestamp;
 use crate::series::Window;
 use crate::series::counter;
@@ -43,12 +44,13 @@ pub async fn survey(
         .filter(|check| check.probe.is_none())
         .flat_map(|check| candidates(check, rules, bindings))
         .filter(|found| !found.is_empty());
-    let mut open: Vec<Vec<String>> = selectors.take(MAX_QUERIES).collect();
+    let mut open: Vec<Vec<Candidate>> = selectors.take(MAX_QUERIES).collect();
     let mut longest = None;
     while open.iter().any(|selectors| !selectors.is_empty()) {
         // The first of each, all at once; those that showed nothing ask their next.
-        let asked: Vec<(Question, Vec<String>)> = open.drain(..).filter_map(|next| ask_first(next, start)).collect();
-        let answers = Answers::to(asked.iter().map(|(question, _)| question.clone()), Some(source)).await?;
+        let asked: Vec<(Question, Vec<Candidate>)> = open.drain(..).filter_map(|next| ask_first(next, start)).collect();
+        let questions = asked.iter().map(|(question, _)| question.clone());
+        let answers = Answers::to(questions, Some(source), Duration::ZERO).await?;
         for (question, rest) in asked {
             match spacing(answers.get(Some(&question))) {
                 Some(spacing) => longest = longest.max(Some(spacing)),
@@ -59,18 +61,28 @@ pub async fn survey(
     Ok(longest)
 }
 
+/// A selector, and how long ago what it picks was.
+type Candidate = (String, Duration);
+
 /// The selectors of each query of a check on raw samples: of the baseline, then of the canary.
-fn candidates(check: &Check, rules: &RuleFile, bindings: &Bindings<'_>) -> [Vec<String>; 2] {
+fn candidates(check: &Check, rules: &RuleFile, bindings: &Bindings<'_>) -> [Vec<Candidate>; 2] {
     let cohorts = check.cohorts.as_ref().unwrap_or(&rules.cohorts);
-    let cohorts = [cohorts.baseline.as_ref(), Some(&cohorts.canary)].into_iter().flatten();
-    let bound: Vec<BoundMatchers> = cohorts.filter_map(|matchers| matchers.bind(bindings)).collect();
-    [selectors, divisor].map(|of| bound.iter().flat_map(|cohort| of(&check.kind, cohort)).collect())
+    let ago = cohorts.offset.unwrap_or(Duration::ZERO);
+    let cohorts = [cohorts.baseline.as_ref().map(|it| (it, ago)), Some((&cohorts.canary, Duration::ZERO))];
+    let bind = |(matchers, ago): (&Matchers, Duration)| Some((matchers.bind(bindings)?, ago));
+    let bound: Vec<(BoundMatchers, Duration)> = cohorts.into_iter().flatten().filter_map(bind).collect();
+    [selectors, divisor].map(|of| {
+        let all = bound.iter().flat_map(|(cohort, ago)| of(&check.kind, cohort).into_iter().map(|one| (one, *ago)));
+        all.collect()
+    })
 }
 
-fn ask_first(selectors: Vec<String>, start: Timestamp) -> Option<(Question, Vec<String>)> {
-    let mut selectors = selectors.into_iter();
-    let window = Window { from: start - counter::STALENESS, to: start };
-    Some((Question::Raw { selector: selectors.next()?, window }, selectors.collect()))
+fn ask_first(candidates: Vec<Candidate>, start: Timestamp) -> Option<(Question, Vec<Candidate>)> {
+    let mut candidates = candidates.into_iter();
+    let (selector, ago) = candidates.next()?;
+    let end = start - ago;
+    let window = Window { from: end - counter::STALENESS, to: end };
+    Some((Question::Raw { selector, window }, candidates.collect()))
 }
 
 /// The median distance of consecutive samples, to a tenth of a second.

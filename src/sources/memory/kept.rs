@@ -176,6 +176,15 @@ impl Memory {
         lost
     }
 
+    /// Puts a whole series in as it is, whatever the bounds; one of the same labels goes.
+    pub(in crate::sources) fn put(&mut self, stored: Stored) {
+        let Stored { labels, samples, ends } = stored;
+        let count = samples.len();
+        let ring = Ring { samples: samples.into(), ends: ends.into(), scrape: self.scrapes, is_stamped: false };
+        let before = self.series.insert(labels, ring);
+        self.samples = self.samples.saturating_sub(before.map_or(0, |ring| ring.samples.len())).saturating_add(count);
+    }
+
     fn push(&mut self, one: One, scraped: Timestamp) -> Result<(), &'static str> {
         let at = one.at.unwrap_or(scraped);
         if at > scraped + MAX_AHEAD {

@@ -8,11 +8,14 @@ use crate::store::rows::Fault;
 use crate::store::rows::from_json;
 use crate::store::rows::to_json;
 use crate::store::rows::words;
+use crate::wave::Attestation;
 use crate::wave::Decision;
 use crate::wave::Gate;
 use crate::wave::GateState;
 use crate::wave::Outage;
+use crate::wave::Requirement;
 use crate::wave::Verdict;
+use crate::wave::Would;
 use serde::Deserialize;
 use serde::Serialize;
 use std::num::NonZeroU32;
@@ -26,6 +29,7 @@ pub(in crate::store) struct GateRow {
     pub(in crate::store) digest: String,
     pub(in crate::store) run: Option<String>,
     pub(in crate::store) baseline: Option<String>,
+    pub(in crate::store) params: String,
     pub(in crate::store) opened_at: i64,
     pub(in crate::store) start_at: i64,
     pub(in crate::store) deadline_at: Option<i64>,
@@ -36,6 +40,10 @@ pub(in crate::store) struct GateRow {
     pub(in crate::store) revision: i64,
     pub(in crate::store) outage: Option<String>,
     pub(in crate::store) decision: Option<String>,
+    /// `NULL` where nothing is required.
+    pub(in crate::store) requires: Option<String>,
+    /// `NULL` of a gate that is obeyed.
+    pub(in crate::store) would: Option<String>,
     pub(in crate::store) revised_at: i64,
 }
 
@@ -56,17 +64,20 @@ impl GateRow {
             attempt: count("attempt", self.attempt)?,
             run: self.run.clone(),
             baseline: self.baseline.clone(),
+            params: from_json(&self.params)?,
             opened_at: Timestamp::from_millis(self.opened_at),
             start: Timestamp::from_millis(self.start_at),
             deadline: self.deadline_at.map(Timestamp::from_millis),
             timing: self.timing.as_deref().map(read_timing).transpose()?,
             judged: count("judged", self.judged)?,
-            state: words::state_named(&self.state).ok_or_else(|| format!("`{}` is no state", self.state))?,
+            state: state(&self.state)?,
             verdict: verdict(&self.verdict)?,
             revision: count("revision", self.revision)?,
             judgement: None,
             outage: self.outage.as_deref().map(read_outage).transpose()?,
             decision: self.decision.as_deref().map(read_decision).transpose()?,
+            requires: self.requires.as_deref().map_or(Ok(Vec::new()), read_requires)?,
+            would: self.would.as_deref().map(read_would).transpose()?,
             revised_at: Timestamp::from_millis(self.revised_at),
         };
         checked(&gate).map(|()| gate)
@@ -84,6 +95,7 @@ impl TryFrom<&Gate> for GateRow {
             digest: gate.digest.as_str().to_owned(),
             run: gate.run.clone(),
             baseline: gate.baseline.clone(),
+            params: to_json(&gate.params)?,
             opened_at: gate.opened_at.as_millis(),
             start_at: gate.start.as_millis(),
             deadline_at: gate.deadline.map(Timestamp::as_millis),
@@ -94,6 +106,8 @@ impl TryFrom<&Gate> for GateRow {
             revision: gate.revision.into(),
             outage: gate.outage.as_ref().map(write_outage).transpose()?,
             decision: gate.decision.as_ref().map(write_decision).transpose()?,
+            requires: (!gate.requires.is_empty()).then(|| write_requires(&gate.requires)).transpose()?,
+            would: gate.would.map(write_would).transpose()?,
             revised_at: gate.revised_at.as_millis(),
         })
     }
@@ -104,13 +118,12 @@ fn checked(gate: &Gate) -> Result<(), Fault> {
     if gate.attempt == 0 || gate.revision == 0 {
         return Err("attempts and revisions count from 1".to_owned());
     }
-    let decided = gate.state == GateState::Decided;
-    if decided == (gate.verdict == Verdict::Pause) {
-        return Err(format!(
-            "a gate that is {} cannot say {}",
-            words::state_word(gate.state),
-            words::verdict_word(gate.verdict)
-        ));
+    agrees(gate.state, gate.verdict)?;
+    if let Some(would) = gate.would {
+        agrees(would.state, would.verdict)?;
+        if gate.verdict == Verdict::Fail || gate.state == GateState::Held {
+            return Err("a gate that observes neither fails nor asks a person".to_owned());
+        }
     }
     if gate.decision.as_ref().is_some_and(|decision| decision.verdict == Some(Verdict::Pause)) {
         return Err("a person decides pass or fail, or cancels".to_owned());
@@ -118,8 +131,21 @@ fn checked(gate: &Gate) -> Result<(), Fault> {
     Ok(())
 }
 
+/// Decided gates alone say pass or fail.
+fn agrees(state: GateState, verdict: Verdict) -> Result<(), Fault> {
+    let decided = state == GateState::Decided;
+    if decided == (verdict == Verdict::Pause) {
+        return Err(format!("a gate that is {} cannot say {}", words::state_word(state), words::verdict_word(verdict)));
+    }
+    Ok(())
+}
+
 fn count(name: &str, value: i64) -> Result<u32, Fault> {
     u32::try_from(value).map_err(|_| format!("{name} is {value}"))
+}
+
+fn state(word: &str) -> Result<GateState, Fault> {
+    words::state_named(word).ok_or_else(|| format!("`{word}` is no state"))
 }
 
 fn verdict(word: &str) -> Result<Verdict, Fault> {
@@ -211,4 +237,69 @@ fn read_decision(text: &str) -> Result<Decision, Fault> {
         why: row.why,
         at: Timestamp::from_millis(row.at),
     })
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RequirementRow {
+    name: String,
+    /// Absent while nobody has attested it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    attested: Option<AttestationRow>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AttestationRow {
+    by: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    note: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    url: Option<String>,
+    at: i64,
+}
+
+fn write_requires(requires: &[Requirement]) -> Result<String, Fault> {
+    let attested = |said: &Attestation| AttestationRow {
+        by: said.by.clone(),
+        note: said.note.clone(),
+        url: said.url.clone(),
+        at: said.at.as_millis(),
+    };
+    let row =
+        |one: &Requirement| RequirementRow { name: one.name.clone(), attested: one.attested.as_ref().map(attested) };
+    to_json(&requires.iter().map(row).collect::<Vec<_>>())
+}
+
+fn read_requires(text: &str) -> Result<Vec<Requirement>, Fault> {
+    let rows: Vec<RequirementRow> = from_json(text)?;
+    if rows.is_empty() {
+        return Err("a gate that requires nothing has no list of it".to_owned());
+    }
+    let attested = |row: AttestationRow| Attestation {
+        by: row.by,
+        note: row.note,
+        url: row.url,
+        at: Timestamp::from_millis(row.at),
+    };
+    Ok(rows.into_iter().map(|row| Requirement { name: row.name, attested: row.attested.map(attested) }).collect())
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WouldRow {
+    verdict: String,
+    state: String,
+}
+
+fn write_would(would: Would) -> Result<String, Fault> {
+    to_json(&WouldRow {
+        verdict: words::verdict_word(would.verdict).to_owned(),
+        state: words::state_word(would.state).to_owned(),
+    })
+}
+
+fn read_would(text: &str) -> Result<Would, Fault> {
+    let row: WouldRow = from_json(text)?;
+    Ok(Would { verdict: verdict(&row.verdict)?, state: state(&row.state)? })
 }

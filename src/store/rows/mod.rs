@@ -1,18 +1,18 @@
 //! What is stored, as rows: private mirrors of the core's types, checked on the
-//! way in and on the way out.
+//! way in and on the way out. Evidence is written as [`wire::write_evidence`] has it,
+//! which a recording shares.
+//!
+//! [`wire::write_evidence`]: crate::wire::write_evidence
 //!
 //! The core's types carry no serde, so that a change of the code cannot silently
 //! change what lies on disk; here the two meet, and every rule that a type states
 //! in words is a check. What passes on the way in is sure to pass on the way out.
 
-mod evidence;
 mod gate;
 #[cfg(test)]
 mod tests;
 mod words;
 
-pub(super) use evidence::read_evidence;
-pub(super) use evidence::write_evidence;
 pub(super) use gate::GateRow;
 pub(super) use words::event_named;
 pub(super) use words::event_word;

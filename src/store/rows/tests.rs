@@ -16,13 +16,16 @@ use crate::series::Observed;
 use crate::series::Timestamp;
 use crate::series::Window;
 use crate::store::rows::GateRow;
-use crate::store::rows::read_evidence;
-use crate::store::rows::write_evidence;
+use crate::wave::Attestation;
 use crate::wave::Decision;
 use crate::wave::Gate;
 use crate::wave::GateState;
 use crate::wave::Outage;
+use crate::wave::Requirement;
 use crate::wave::Verdict;
+use crate::wave::Would;
+use crate::wire::read_evidence;
+use crate::wire::write_evidence;
 use proptest::collection::btree_map;
 use proptest::collection::vec;
 use proptest::option;
@@ -103,6 +106,7 @@ fn notice() -> impl Strategy<Value = Notice> {
         Just(Notice::NoInstanceLabel),
         any::<u32>().prop_map(|instances| Notice::TooManyInstances { instances }),
         any::<u32>().prop_map(|bytes| Notice::InstanceNameTooLong { bytes }),
+        any::<u64>().prop_map(|ago_ms| Notice::BaselineIsHistory { ago_ms }),
         text().prop_map(|message| Notice::Remark { message }),
     ]
 }
@@ -156,16 +160,27 @@ fn gate() -> impl Strategy<Value = Gate> {
     let outage = (instant(), text()).prop_map(|(since, message)| Outage { since, message });
     let counts = (1..=u32::MAX, any::<u32>(), 1..=u32::MAX);
     let instants = (instant(), instant(), option::of(instant()), instant());
-    let names = ("[a-zA-Z0-9][a-zA-Z0-9._-]{0,63}", option::of(text()), option::of(text()));
-    let parts = (option::of(timing()), option::of(outage), option::of(decision), standing());
+    let params = btree_map(text(), text(), 0..3);
+    let names = ("[a-zA-Z0-9][a-zA-Z0-9._-]{0,63}", option::of(text()), option::of(text()), params);
+    let attested = (text(), option::of(text()), option::of(text()), instant())
+        .prop_map(|(by, note, url, at)| Attestation { by, note, url, at });
+    let one = (text(), option::of(attested)).prop_map(|(name, attested)| Requirement { name, attested });
+    let requires = vec(one, 0..4);
+    let would = option::of(standing());
+    let parts = (option::of(timing()), option::of(outage), option::of(decision), standing(), requires, would);
     (names, counts, instants, parts).prop_map(|(names, counts, instants, parts)| {
-        let (timing, outage, decision, (state, verdict)) = parts;
+        let (timing, outage, decision, (mut state, mut verdict), requires, would) = parts;
+        let would = would.map(|(state, verdict)| Would { verdict, state });
+        if would.is_some() && (state == GateState::Held || verdict == Verdict::Fail) {
+            (state, verdict) = (GateState::Decided, Verdict::Pass);
+        }
         Gate {
             rules: RulesName::new(&names.0).unwrap(),
             digest: Digest::of(b"text"),
             attempt: counts.0,
             run: names.1,
             baseline: names.2,
+            params: names.3,
             opened_at: instants.0,
             start: instants.1,
             deadline: instants.2,
@@ -177,6 +192,8 @@ fn gate() -> impl Strategy<Value = Gate> {
             judgement: None,
             outage,
             decision,
+            requires,
+            would,
             revised_at: instants.3,
         }
     })
@@ -280,6 +297,7 @@ fn gates_that_cannot_be_are_refused_on_both_ways() {
         digest: Digest::of(b"text").as_str().to_owned(),
         run: None,
         baseline: None,
+        params: "{}".to_owned(),
         opened_at: 0,
         start_at: 0,
         deadline_at: None,
@@ -290,6 +308,8 @@ fn gates_that_cannot_be_are_refused_on_both_ways() {
         revision: 1,
         outage: None,
         decision: None,
+        requires: None,
+        would: None,
         revised_at: 0,
     };
     let gate = sound.gate(Digest::of(b"text")).unwrap();
@@ -307,6 +327,7 @@ fn gates_that_cannot_be_are_refused_on_both_ways() {
     check(&|row| row.verdict = "pass".to_owned(), "cannot say pass");
     check(&|row| row.state = "decided".to_owned(), "cannot say pause");
     check(&|row| row.digest = "sha256:0".to_owned(), "has the digest");
+    check(&|row| row.params = r#"{"a":1}"#.to_owned(), "invalid type");
     check(&|row| row.outage = Some("{}".to_owned()), "missing field");
     check(&|row| row.decision = Some(r#"{"verdict":"pause","by":"","why":"","at":0}"#.to_owned()), "a person decides");
     let zero = r#"{"start":0,"interval_ms":0,"scrape_ms":1,"warm":0,"min_end":0,"deadline":0}"#;

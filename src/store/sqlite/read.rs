@@ -8,8 +8,8 @@ use crate::store::Error;
 use crate::store::StoredGate;
 use crate::store::StoredWave;
 use crate::store::rows::GateRow;
-use crate::store::rows::read_evidence;
 use crate::wave::WaveId;
+use crate::wire::read_evidence;
 use sqlx::Connection;
 use sqlx::FromRow;
 use sqlx::SqliteConnection;
@@ -24,8 +24,9 @@ const OPEN_OR_RECENT: &str = "
 const ONE_WAVE: &str = "SELECT id, name, rollout FROM waves WHERE name = ?1";
 
 const LATEST_GATES: &str = "
-    SELECT g.id, g.rules, g.attempt, g.digest, g.run, g.baseline, g.opened_at, g.start_at, g.deadline_at,
-           g.timing, g.judged, g.state, g.verdict, g.revision, g.outage, g.decision, g.revised_at,
+    SELECT g.id, g.rules, g.attempt, g.digest, g.run, g.baseline, g.params, g.opened_at, g.start_at, g.deadline_at,
+           g.timing, g.judged, g.state, g.verdict, g.revision, g.outage, g.decision, g.requires,
+           g.would, g.revised_at,
            f.text AS rules_text, r.document
     FROM gates g
     LEFT JOIN rule_files f ON f.digest = g.digest

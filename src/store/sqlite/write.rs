@@ -5,7 +5,7 @@ use crate::store::fence::Offer;
 use crate::store::fence::Progress;
 use crate::store::rows::GateRow;
 use crate::store::rows::event_word;
-use crate::store::rows::read_evidence;
+use crate::wire::read_evidence;
 use sqlx::Acquire;
 use sqlx::Connection;
 use sqlx::SqliteConnection;
@@ -14,20 +14,22 @@ use sqlx::SqliteConnection;
 const PROBE_BYTES: i64 = 256 << 10;
 
 const KEPT_GATE: &str = "
-    SELECT id, rules, attempt, digest, run, baseline, opened_at, start_at, deadline_at, timing,
-           judged, state, verdict, revision, outage, decision, revised_at
+    SELECT id, rules, attempt, digest, run, baseline, params, opened_at, start_at, deadline_at, timing,
+           judged, state, verdict, revision, outage, decision, requires, would, revised_at
     FROM gates WHERE wave_id = ?1 AND rules = ?2 AND attempt = ?3";
 
 const PUT_GATE: &str = "
     INSERT INTO gates (wave_id, rules, attempt, digest, run, baseline, opened_at, start_at, deadline_at,
-                       timing, judged, state, verdict, revision, outage, decision, revised_at)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)
+                       timing, judged, state, verdict, revision, outage, decision, requires, would, revised_at,
+                       params)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)
     ON CONFLICT (wave_id, rules, attempt) DO UPDATE SET
         run = excluded.run, baseline = excluded.baseline, opened_at = excluded.opened_at,
         start_at = excluded.start_at, deadline_at = excluded.deadline_at, timing = excluded.timing,
         judged = excluded.judged, state = excluded.state, verdict = excluded.verdict,
         revision = excluded.revision, outage = excluded.outage, decision = excluded.decision,
-        revised_at = excluded.revised_at
+        requires = excluded.requires, would = excluded.would, revised_at = excluded.revised_at,
+        params = excluded.params
     RETURNING id";
 
 /// Audit entries have no key of their own: the same words at the same instant
@@ -135,7 +137,10 @@ async fn put_gate(connection: &mut SqliteConnection, wave: i64, gate: &GateRow) 
         .bind(gate.revision)
         .bind(&gate.outage)
         .bind(&gate.decision)
+        .bind(&gate.requires)
+        .bind(&gate.would)
         .bind(gate.revised_at)
+        .bind(&gate.params)
         .fetch_one(connection)
         .await
         .map_err(Error::when("store the gate"))

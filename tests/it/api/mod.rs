@@ -20,12 +20,15 @@ use std::sync::Mutex;
 use std::time::Duration;
 use tokio::sync::watch;
 use tower::ServiceExt as _;
+use wavegate::engine::Attest;
 use wavegate::engine::Changes;
 use wavegate::engine::Listed;
 use wavegate::engine::Open;
 use wavegate::engine::Published;
 use wavegate::engine::Readiness;
 use wavegate::engine::Refusal;
+use wavegate::engine::RuleBook;
+use wavegate::engine::Shelf;
 use wavegate::engine::Word;
 use wavegate::http::Access;
 use wavegate::http::Api;
@@ -52,6 +55,7 @@ struct Inner {
     published: Mutex<BTreeMap<Key, watch::Sender<Arc<Published>>>>,
     opened: Mutex<Vec<Open>>,
     words: Mutex<Vec<(String, Option<String>, Word)>>,
+    attested: Mutex<Vec<(String, Option<String>, Attest)>>,
     behaviour: Mutex<Behaviour>,
     unready: Mutex<Option<String>>,
     /// Notified when a write arrives.
@@ -65,6 +69,7 @@ impl Default for Fake {
             published: Mutex::default(),
             opened: Mutex::default(),
             words: Mutex::default(),
+            attested: Mutex::default(),
             behaviour: Mutex::default(),
             unready: Mutex::default(),
             asked: tokio::sync::Notify::new(),
@@ -175,6 +180,18 @@ impl Gates for Fake {
         Ok(Arc::new(document(wave.as_str(), 18, verdict, true)))
     }
 
+    async fn attest(
+        &self,
+        wave: &WaveId,
+        rules: Option<&RulesName>,
+        attest: Attest,
+    ) -> Result<Arc<Published>, Refusal> {
+        self.behaviour().await?;
+        let whose = (wave.to_string(), rules.map(ToString::to_string), attest);
+        self.0.attested.lock().expect("not poisoned").push(whose);
+        Ok(Arc::new(document(wave.as_str(), 18, Verdict::Pause, false)))
+    }
+
     async fn watch(
         &self,
         wave: &WaveId,
@@ -197,6 +214,11 @@ impl Gates for Fake {
         Ok(known.then(|| format!("{{\"wave_id\":\"{wave}\",\"rules\":\"{rules}\"}}")))
     }
 
+    async fn recording(&self, wave: &WaveId, rules: &RulesName) -> Result<Vec<u8>, Refusal> {
+        self.behaviour().await?;
+        Ok(format!("{wave}/{rules}").into_bytes())
+    }
+
     fn waves(&self) -> Vec<Listed> {
         let published = self.0.published.lock().expect("not poisoned");
         let waves = published.iter().filter(|((_, rules), _)| rules.is_none());
@@ -211,8 +233,13 @@ impl Gates for Fake {
         Arc::clone(&self.0.changes)
     }
 
+    fn rules(&self) -> Arc<Shelf> {
+        Arc::new(Shelf::new(RuleBook::default(), NOW))
+    }
+
     fn readiness(&self) -> Readiness {
-        Readiness { checks: vec![("store", self.0.unready.lock().expect("not poisoned").clone())] }
+        let checks = vec![("store", self.0.unready.lock().expect("not poisoned").clone())];
+        Readiness { checks, remarks: Vec::new() }
     }
 }
 

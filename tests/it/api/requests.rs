@@ -13,6 +13,7 @@ use super::settings;
 use axum::body::Body;
 use std::path::Path;
 use std::time::Duration;
+use wavegate::engine::Attest;
 use wavegate::engine::Refusal;
 use wavegate::http::Access;
 use wavegate::http::Error;
@@ -40,6 +41,22 @@ async fn a_put_opens_the_gates_it_names() {
     assert_eq!((opened[0].baseline.as_deref(), opened[0].run.as_deref()), (Some("b"), Some("ci-1")));
     assert_eq!(opened[0].start, Timestamp::parse("2026-11-22T10:00:00Z"));
     assert_eq!(opened[0].deadline, Timestamp::parse("2026-11-22T12:00:00Z"));
+}
+
+#[tokio::test]
+async fn a_param_is_given_once() {
+    let fake = Fake::default();
+    let put = async |params: &str| {
+        send_json(&api(&fake), "PUT", "/v1/waves/w", &format!(r#"{{"rules":"checkout","params":{params}}}"#)).await
+    };
+    let twice = put(r#"{"tier":"a","region":"eu","tier":"b"}"#).await;
+    assert_eq!(twice.problem(422, "invalid_field").as_deref(), Some("/params"));
+    assert!(fake.0.opened.lock().unwrap().is_empty());
+    for params in ["null", "{}", r#"{"tier":"a","region":"eu"}"#] {
+        assert_eq!(put(params).await.status, 200, "{params}");
+    }
+    let opened = fake.0.opened.lock().unwrap().clone();
+    assert_eq!(opened.iter().map(|open| open.params.len()).collect::<Vec<_>>(), [0, 0, 2]);
 }
 
 #[tokio::test]
@@ -211,6 +228,49 @@ async fn a_word_without_name_or_reason_is_refused() {
         assert_eq!(answer.problem(422, "invalid_field").as_deref(), Some(pointer), "{body}");
     }
     send_json(&api, "POST", "/v1/waves/w/gates/a%20b/decision", "{}").await.problem(404, "no_such_gate");
+}
+
+#[tokio::test]
+async fn what_a_gate_requires_is_attested_by_name() {
+    let fake = Fake::default();
+    let api = api(&fake);
+    let whole = r#"{"name": "disk-snapshot", "by": "ci", "note": "eu-1\nall disks", "url": "https://ci/4711?x=1"}"#;
+    assert_eq!(send_json(&api, "POST", "/v1/waves/a%2Fb/gates/checkout/attestations", whole).await.status, 200);
+    let bare = r#"{"name": "disk-snapshot", "by": "ci"}"#;
+    assert_eq!(send_json(&api, "POST", "/v1/waves/w/attestations", bare).await.status, 200);
+    assert_eq!(get(&api, "/v1/waves/w/attestations", &[]).await.status, 405);
+
+    let told = fake.0.attested.lock().unwrap().clone();
+    let text = |text: &str| text.to_owned();
+    let (note, url) = (Some(text("eu-1\nall disks")), Some(text("https://ci/4711?x=1")));
+    let attest = Attest { name: text("disk-snapshot"), by: text("ci"), note, url };
+    let second = Attest { note: None, url: None, ..attest.clone() };
+    assert_eq!(told, [(text("a/b"), Some(text("checkout")), attest), (text("w"), None, second)]);
+}
+
+#[tokio::test]
+async fn an_attestation_that_cannot_be_kept_is_refused_at_its_field() {
+    let api = api(&Fake::default());
+    let long = |field: &str, bytes: usize| format!(r#"{{"name":"n","by":"a","{field}":"{}"}}"#, "x".repeat(bytes));
+    let far = format!(r#"{{"name":"n","by":"a","url":"https://{}"}}"#, "x".repeat(1024));
+    for (body, pointer) in [
+        (r#"{"by": "a"}"#, "/name"),
+        (r#"{"name": "", "by": "a"}"#, "/name"),
+        (r#"{"name": "a\u0000", "by": "a"}"#, "/name"),
+        (r#"{"name": "n"}"#, "/by"),
+        (r#"{"name": "n", "by": "a\nb"}"#, "/by"),
+        (r#"{"name": "n", "by": "a", "note": " "}"#, "/note"),
+        (r#"{"name": "n", "by": "a", "note": "\u001b[2J"}"#, "/note"),
+        (r#"{"name": "n", "by": "a", "url": "javascript:alert(1)"}"#, "/url"),
+        (r#"{"name": "n", "by": "a", "url": "https://"}"#, "/url"),
+        (r#"{"name": "n", "by": "a", "url": "https://a b"}"#, "/url"),
+        (r#"{"name": "n", "by": "a", "why": "b"}"#, "/why"),
+        (&long("note", 1025), "/note"),
+        (&far, "/url"),
+    ] {
+        let answer = send_json(&api, "POST", "/v1/waves/w/attestations", body).await;
+        assert_eq!(answer.problem(422, "invalid_field").as_deref(), Some(pointer), "{body}");
+    }
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! Verdicts as pollers see them: tags, waiting, the archive.
 
 use super::Answer;
+use super::Behaviour;
 use super::Fake;
 use super::NOW;
 use super::api;
@@ -12,6 +13,7 @@ use axum::body::Body;
 use std::time::Duration;
 use tokio::time::Instant;
 use wavegate::engine::Published;
+use wavegate::engine::Refusal;
 use wavegate::wave::Verdict;
 
 const PATH: &str = "/v1/waves/w/verdict";
@@ -182,4 +184,19 @@ async fn only_a_revision_may_be_kept_for_ever() {
         get(&api, &format!("{gate}/{path}"), &[]).await.problem(404, "no_such_revision");
     }
     get(&api, &format!("{gate}/attempts/1/revisions/99999999999"), &[]).await.problem(404, "no_such_revision");
+}
+
+#[tokio::test]
+async fn a_recording_is_a_file_or_gone() {
+    let fake = Fake::default();
+    let api = api(&fake);
+    let path = "/v1/waves/eu%2F1/gates/checkout/recording";
+    let answer = get(&api, path, &[]).await;
+    assert_eq!((answer.status.as_u16(), answer.header("content-type")), (200, Some("application/gzip")));
+    assert_eq!(answer.header("content-encoding"), None, "it is compressed on disk too");
+    assert_eq!(answer.body, "eu/1/checkout");
+    let forgotten = Refusal::Forgotten { wave: "eu/1".to_owned(), rules: "checkout".to_owned() };
+    fake.behave(Behaviour::Refusing(forgotten));
+    get(&api, path, &[]).await.problem(410, "evidence_not_kept");
+    get(&api, "/v1/waves/w/gates/no%20name/recording", &[]).await.problem(404, "no_such_gate");
 }

@@ -9,6 +9,7 @@ use super::shared;
 use super::verdict_path;
 use crate::past::service_rules;
 use crate::support::daemon::Daemon;
+use crate::support::daemon::Home;
 use crate::support::valve::Valve;
 use serde_json::Value;
 use serde_json::json;
@@ -134,4 +135,41 @@ async fn sighup_puts_good_rules_in_force_for_new_gates_and_leaves_the_old_ones_w
     valve.open();
     let passed = daemon.settled(&verdict_path("good")).await.json();
     assert_eq!((&passed["verdict"], &passed["rules_digest"]), (&json!("pass"), &first));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_changes_is_taken_without_a_signal_and_a_bad_one_is_told_where_one_looks() {
+    let more = "rules_poll = '100ms'";
+    let home = Home::new(&[("http-service.yaml", &service_rules())], Some("http://127.0.0.1:1"), more);
+    let mut daemon = Daemon::start(home).await;
+    let rules = daemon.get("/v1/rules").await.json();
+    assert_eq!((&rules["last_reload"]["ok"], &rules["last_reload"]["error"]), (&json!(true), &Value::Null));
+    assert_eq!((&rules["rules"][0]["name"], &rules["rules"][0]["mode"]), (&json!("http-service"), &json!("enforce")));
+
+    daemon.home.put_rules("more.yaml", &service_rules().replace("name: http-service", "name: more"));
+    daemon.logged("rules reloaded; open gates keep theirs rules=2").await;
+    let one = daemon.get("/v1/rules/more").await.json();
+    assert!(one["text"].as_str().unwrap().contains("name: more"), "{one}");
+    assert_eq!(daemon.get("/v1/rules/most").await.problem(), (404, "no_such_rules".into(), String::new()));
+    assert_eq!(daemon.get("/v1/rules/%2e%2e%2fmore.yaml").await.problem().1, "no_such_rules");
+
+    daemon.home.put_rules("more.yaml", &service_rules().replace("tolerance:", "tolerence:"));
+    daemon.logged("the rules on disk are refused, the old ones stay in force").await;
+    let rules = daemon.get("/v1/rules").await.json();
+    let fault = &rules["last_reload"]["diagnostics"][0];
+    assert_eq!((&rules["last_reload"]["ok"], &fault["code"]), (&json!(false), &json!("unknown_key")), "{rules}");
+    assert!(fault["line"].as_u64() > Some(0) && fault["file"].as_str().unwrap().ends_with("more.yaml"), "{rules}");
+    assert_eq!(rules["rules"].as_array().unwrap().len(), 2);
+    let ready = daemon.get("/readyz?verbose").await;
+    let said = format!("; still running {}", rules["digest"].as_str().unwrap());
+    assert!(ready.status == 200 && ready.text().contains("[!]rules: reload failed at 20"), "{}", ready.text());
+    assert!(ready.text().contains(&said) && ready.text().ends_with("ok\n"), "{}", ready.text());
+    assert_eq!((daemon.get("/readyz").await.text().as_str(), last_reload(&daemon).await.as_str()), ("ok\n", "0"));
+
+    daemon.home.put_rules("more.yaml", &service_rules().replace("name: http-service", "name: more"));
+    while last_reload(&daemon).await != "1" {
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    assert!(!daemon.get("/readyz?verbose").await.text().contains("[!]"));
+    assert_eq!(daemon.terminate().await, Some(0));
 }

@@ -3,7 +3,14 @@
 #![expect(clippy::unwrap_used, reason = "a test that panics has failed, as it should")]
 
 mod attempts;
+mod attestations;
+mod calendar;
+mod discover;
 mod looks;
+mod observing;
+mod params;
 mod probes;
+mod recorded;
+mod reload;
 mod trouble;
 mod world;

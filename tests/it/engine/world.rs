@@ -38,6 +38,7 @@ use wavegate::store::SqliteStore;
 use wavegate::store::Store;
 use wavegate::store::StoredWave;
 use wavegate::telemetry::Metrics;
+use wavegate::wave::EventKind;
 use wavegate::wave::WaveId;
 
 /// 2026-11-22T12:00:00Z: when every world begins.
@@ -53,6 +54,33 @@ pub(crate) fn queue(name: &str) -> BookEntry {
          checks:\n  - name: queue\n    threshold: queue_depth\n    max: 10\n    breach: 1 of 1\n\
          \x20   match: {{ canary: 'wave_id=\"$wave\"' }}\n"
     ))
+}
+
+/// A queue that may pass once a snapshot is attested.
+pub(crate) fn guarded(name: &str) -> BookEntry {
+    queue_with(name, "requires: [disk-snapshot]\n")
+}
+
+/// A queue that is watched and obeyed by nobody.
+pub(crate) fn watched(name: &str) -> BookEntry {
+    queue_with(name, "mode: observe\n")
+}
+
+/// A queue that sets a param, requires two attestations and has its schedule from a base.
+fn extended(name: &str) -> BookEntry {
+    let own = format!(
+        "version: 1\nname: {name}\nextends: _base.yaml\nrequires: [backup, disk-snapshot]\n\
+         params: {{ tier: silver }}\n\
+         checks:\n  - name: queue\n    threshold: queue_depth{{tier=\"$tier\"}}\n    max: 10\n    breach: 1 of 1\n\
+         \x20   match: {{ canary: 'wave_id=\"$wave\"' }}\n"
+    );
+    let base = "schedule: { interval: 15s, warmup: 30s, min_duration: 2m, deadline: 10m }\n";
+    entry(&rules::bundle(&own, "_base.yaml", base))
+}
+
+/// A queue with more to be minded.
+pub(crate) fn queue_with(name: &str, more: &str) -> BookEntry {
+    entry(&format!("{}{more}", queue(name).text))
 }
 
 /// One check whose source is asked how often it scrapes before the first look.
@@ -73,7 +101,7 @@ fn probed(name: &str, checks: &str) -> BookEntry {
     ))
 }
 
-fn entry(text: &str) -> BookEntry {
+pub(crate) fn entry(text: &str) -> BookEntry {
     let parsed = rules::parse("test.yaml", text).unwrap_or_else(|faults| panic!("{}", rules::render(&faults, text)));
     BookEntry { rules: parsed.rules, text: text.to_owned() }
 }
@@ -92,10 +120,12 @@ pub(crate) fn open(id: &str, rules: &[&str]) -> Open {
         wave: wave(id),
         rules: rules.iter().map(|name| named(name)).collect(),
         baseline: Some("old".to_owned()),
+        params: BTreeMap::new(),
         run: None,
         rollout: None,
         start: Some(NOON),
         deadline: None,
+        discovered: false,
     }
 }
 
@@ -199,6 +229,8 @@ pub(crate) struct Fickle {
     pub(crate) full: Mutex<bool>,
     /// Changes of this wave are refused for what they say.
     pub(crate) refused: Mutex<Option<WaveId>>,
+    /// Every message that was committed, with its body.
+    pub(crate) told: Mutex<Vec<(EventKind, String)>>,
 }
 
 /// Waits for `work` while the paused clock stands: a thread that works is no reason to skip ahead.
@@ -227,7 +259,10 @@ impl Store for Fickle {
             if changes.iter().any(|change| Some(&change.wave) == refused.as_ref()) {
                 return Err(store::Error::Contradiction { subject: "it".to_owned(), fault: "as told".to_owned() });
             }
-            standing(self.inner.commit(changes)).await
+            standing(self.inner.commit(changes)).await?;
+            let messages = changes.iter().flat_map(|change| &change.messages);
+            self.told.lock().unwrap().extend(messages.map(|message| (message.kind, message.body.clone())));
+            Ok(())
         })
     }
 
@@ -298,7 +333,19 @@ pub(crate) struct World {
 pub(crate) fn book() -> RuleBook {
     let depth = "  - name: queue\n    threshold: queue_depth\n    max: 10\n    \
         match: { canary: 'wave_id=\"$wave\"' }\n";
-    RuleBook::of([queue("checkout"), queue("payments"), errors("errors"), probed("probed", ""), probed("mixed", depth)])
+    RuleBook::of([
+        queue("checkout"),
+        queue("payments"),
+        errors("errors"),
+        probed("probed", ""),
+        probed("mixed", depth),
+        guarded("guarded"),
+        watched("watched"),
+        extended("extended"),
+        queue_with("closed", "windows: { deny: ['Sun 00:00-12:05'] }\n"),
+        queue_with("frozen", "windows: { deny: ['Sat-Sun'] }\n"),
+        queue_with("down", "downtime: 90s\n"),
+    ])
 }
 
 impl World {
@@ -314,7 +361,8 @@ impl World {
     async fn begin(folder: tempfile::TempDir, sizes: Sizes, clock: Clock, source: Arc<Fake>) -> Self {
         let settings = store::Settings { path: folder.path().join("wavegate.db"), ..store::Settings::default() };
         let inner = standing(SqliteStore::open(&settings)).await.unwrap();
-        let store = Arc::new(Fickle { inner, full: Mutex::new(false), refused: Mutex::new(None) });
+        let store =
+            Arc::new(Fickle { inner, full: Mutex::new(false), refused: Mutex::new(None), told: Mutex::default() });
         let metrics = Arc::new(Metrics::new());
         let parts = Parts {
             clock,

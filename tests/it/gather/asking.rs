@@ -12,9 +12,11 @@ use crate::gather::rules;
 use crate::gather::service;
 use crate::gather::threshold;
 use crate::gather::windows;
+use std::collections::BTreeMap;
 use std::time::Duration;
 use wavegate::rules::RuleFile;
 use wavegate::rules::query::Bindings;
+use wavegate::rules::query::NO_PARAMS;
 use wavegate::series::Fault;
 use wavegate::series::Measure;
 use wavegate::sources::Error;
@@ -45,8 +47,16 @@ fn an_answer_that_is_too_large_is_asked_for_in_parts() {
     let source = Memory { max_samples: Some(20), ..source };
     let (rules, windows) = (ratio(), windows(8, 15));
     let (interval, scrape) = (Duration::from_secs(15), Duration::from_secs(15));
-    let request =
-        Request { rules: &rules, wave: "new", baseline: None, began: at(BEGAN), interval, scrape, windows: &windows };
+    let request = Request {
+        rules: &rules,
+        wave: "new",
+        baseline: None,
+        params: &NO_PARAMS,
+        began: at(BEGAN),
+        interval,
+        scrape,
+        windows: &windows,
+    };
     let refused = block_on(gather::evidence(gather::Sources::only(&source), &request));
     assert!(matches!(refused, Err(Error::TooLarge { .. })), "{refused:?}");
 }
@@ -93,7 +103,7 @@ fn more_series_than_one_interval_is_folded_from_are_not_read() {
 #[test]
 fn the_survey_is_the_median_distance_of_scrapes() {
     let surveyed = |source: &Memory, rules: &RuleFile| {
-        let bindings = Bindings { wave: "new", baseline: Some("old") };
+        let bindings = Bindings { wave: "new", baseline: Some("old"), params: &BTreeMap::new() };
         block_on(gather::survey(source, rules, &bindings, at(BEGAN))).unwrap()
     };
     assert_eq!(surveyed(&service(2.0), &ratio()), Some(Duration::from_secs(15)));
@@ -115,7 +125,7 @@ fn the_survey_takes_the_slowest_of_the_checks() {
         "  - name: a\n    ratio: { bad: requests_total, total: requests_total }\n\
          \x20 - name: b\n    gauge: 'rate(slow_total[$interval])'\n",
     );
-    let bindings = Bindings { wave: "new", baseline: Some("old") };
+    let bindings = Bindings { wave: "new", baseline: Some("old"), params: &BTreeMap::new() };
     let surveyed = block_on(gather::survey(&source, &both, &bindings, at(BEGAN))).unwrap();
     assert_eq!(surveyed, Some(Duration::from_mins(1)));
 }

@@ -10,6 +10,7 @@ use crate::gather::memory::at;
 use crate::gather::memory::scrapes;
 use crate::gather::ratio;
 use crate::gather::service;
+use std::collections::BTreeMap;
 use std::time::Duration;
 use wavegate::rules::CheckKind;
 use wavegate::rules::GaugeTest;
@@ -286,7 +287,7 @@ fn the_survey_looks_at_what_a_value_is_divided_by() {
     let mut source = work();
     source.add("slow_total{wave_id=old,pod=o}", (0..20).map(|k| (BEGAN - 60 * k, 1.0)).collect());
     let rules = divided("rate(cpu_total[$interval])", "slow_total");
-    let bindings = Bindings { wave: "new", baseline: Some("old") };
+    let bindings = Bindings { wave: "new", baseline: Some("old"), params: &BTreeMap::new() };
     let surveyed = block_on(gather::survey(&source, &rules, &bindings, at(BEGAN))).unwrap();
     assert_eq!(surveyed, Some(Duration::from_mins(1)));
 }

@@ -1,6 +1,7 @@
 //! A source in memory that answers PromQL as Prometheus does, as far as is asked here.
 
 use promql_parser::parser::Expr;
+use promql_parser::parser::LabelModifier;
 use promql_parser::parser::VectorSelector;
 use promql_parser::parser::parse;
 use std::collections::BTreeMap;
@@ -141,13 +142,22 @@ impl Memory {
                 }
             }
             Expr::Aggregate(aggregate) => {
-                let values: Vec<f64> = self.at(&aggregate.expr, at).into_iter().map(|(_, value)| value).collect();
-                let one = match aggregate.op.to_string().as_str() {
+                let by = match &aggregate.modifier {
+                    Some(LabelModifier::Include(by)) => by.labels.clone(),
+                    Some(LabelModifier::Exclude(_)) => panic!("not evaluated here: {expr}"),
+                    None => Vec::new(),
+                };
+                let mut groups: BTreeMap<Labels, Vec<f64>> = BTreeMap::new();
+                for (labels, value) in self.at(&aggregate.expr, at) {
+                    let named = by.iter().filter_map(|label| Some((label.clone(), labels.get(label)?.to_owned())));
+                    groups.entry(named.collect()).or_default().push(value);
+                }
+                let one = |values: Vec<f64>| match aggregate.op.to_string().as_str() {
                     "count" => length(&values),
                     "sum" => values.iter().sum(),
                     name => panic!("no aggregation {name}"),
                 };
-                if values.is_empty() { Vec::new() } else { vec![(Labels::default(), one)] }
+                groups.into_iter().map(|(labels, values)| (labels, one(values))).collect()
             }
             _ => panic!("not evaluated here: {expr}"),
         }

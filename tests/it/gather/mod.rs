@@ -3,9 +3,12 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod asking;
+mod halves;
+mod history;
 mod instances;
-mod memory;
+pub(crate) mod memory;
 mod native;
+mod newcomers;
 mod properties;
 mod real;
 
@@ -15,6 +18,7 @@ use memory::scrapes;
 use std::time::Duration;
 use wavegate::rules;
 use wavegate::rules::RuleFile;
+use wavegate::rules::query::NO_PARAMS;
 use wavegate::series::CheckEvidence;
 use wavegate::series::Fault;
 use wavegate::series::IntervalEvidence;
@@ -62,7 +66,7 @@ fn gather_from(source: &Memory, rules: &RuleFile, windows: &[Window]) -> Vec<Int
     let interval = windows.first().map_or(Duration::from_secs(15), Window::length);
     let (wave, baseline) = ("new", Some("old"));
     let scrape = Duration::from_secs(15);
-    let request = Request { rules, wave, baseline, began: at(BEGAN), interval, scrape, windows };
+    let request = Request { rules, wave, baseline, params: &NO_PARAMS, began: at(BEGAN), interval, scrape, windows };
     block_on(gather::evidence(gather::Sources::only(source), &request)).unwrap()
 }
 
@@ -124,6 +128,7 @@ fn scrapes_that_do_not_divide_the_interval_are_all_the_scrapes_there_are() {
         rules: &rules,
         wave: "new",
         baseline: Some("old"),
+        params: &NO_PARAMS,
         began: at(BEGAN),
         interval,
         scrape,
@@ -268,6 +273,7 @@ fn the_same_matchers_for_both_cohorts_are_an_overlap() {
         rules: &rules,
         wave: "new",
         baseline: Some("new"),
+        params: &NO_PARAMS,
         began: at(BEGAN),
         interval,
         scrape,
@@ -433,8 +439,16 @@ fn a_threshold_without_a_baseline_is_judged_alone_and_a_ratio_is_blind() {
     let windows = windows(1, 15);
     let baseline_of = |rules: &RuleFile| {
         let (interval, scrape) = (Duration::from_secs(15), Duration::from_secs(15));
-        let request =
-            Request { rules, wave: "new", baseline: None, began: at(BEGAN), interval, scrape, windows: &windows };
+        let request = Request {
+            rules,
+            wave: "new",
+            baseline: None,
+            params: &NO_PARAMS,
+            began: at(BEGAN),
+            interval,
+            scrape,
+            windows: &windows,
+        };
         let evidence = block_on(gather::evidence(gather::Sources::only(&service(2.0)), &request)).unwrap();
         evidence[0].checks[0].baseline.clone()
     };

@@ -13,6 +13,7 @@ use crate::gather::memory::scrapes;
 use crate::gather::ratio;
 use crate::gather::rules;
 use crate::gather::windows;
+use std::collections::BTreeMap;
 use std::time::Duration;
 use wavegate::rules::RuleFile;
 use wavegate::rules::query::Bindings;
@@ -277,7 +278,7 @@ fn the_survey_looks_at_either_form_and_at_a_divisor() {
     let source = both([6.0, 0.0, 4.0], [6.0, 0.0, 4.0]);
     let mut rules = latency();
     let survey = |source: &Memory, rules: &RuleFile| {
-        let bindings = Bindings { wave: "new", baseline: Some("old") };
+        let bindings = Bindings { wave: "new", baseline: Some("old"), params: &BTreeMap::new() };
         block_on(gather::survey(source, rules, &bindings, at(BEGAN))).unwrap()
     };
     assert_eq!(survey(&source, &rules), Some(Duration::from_secs(15)));

@@ -3,9 +3,11 @@
 use crate::support::prometheus::PrometheusServer;
 use crate::support::waves::Wave;
 use crate::support::waves::openmetrics;
+use std::collections::BTreeMap;
 use std::time::Duration;
 use wavegate::rules;
 use wavegate::rules::query::Bindings;
+use wavegate::rules::query::NO_PARAMS;
 use wavegate::series::CheckEvidence;
 use wavegate::series::IntervalEvidence;
 use wavegate::series::Measure;
@@ -42,12 +44,13 @@ async fn evidence(source: &Prometheus, windows: &[Window]) -> Vec<IntervalEviden
         rules: &rules,
         wave: &wave.id,
         baseline: Some(&baseline),
+        params: &NO_PARAMS,
         began,
         interval: SCRAPE,
         scrape: SCRAPE,
         windows,
     };
-    let bindings = Bindings { wave: &wave.id, baseline: Some(&baseline) };
+    let bindings = Bindings { wave: &wave.id, baseline: Some(&baseline), params: &BTreeMap::new() };
     let surveyed = gather::survey(source, &rules, &bindings, began).await.unwrap();
     assert_eq!(surveyed, Some(SCRAPE));
     gather::evidence(gather::Sources::only(source), &request).await.unwrap()

@@ -11,11 +11,11 @@ use crate::judge::run;
 use crate::judge::says;
 use crate::judge::timing;
 use crate::judge::watch;
-use crate::support::random::Random;
 use wavegate::judge::Judgement;
 use wavegate::judge::Ruling;
 use wavegate::judge::Unit;
 use wavegate::judge::Warning;
+use wavegate::plan::traffic::Random;
 use wavegate::series::Measure;
 
 #[test]

@@ -9,10 +9,10 @@ use crate::judge::poisson;
 use crate::judge::rules_of;
 use crate::judge::says;
 use crate::judge::watch;
-use crate::support::random::Random;
 use wavegate::judge::Judgement;
 use wavegate::judge::Ruling;
 use wavegate::judge::Unit;
+use wavegate::plan::traffic::Random;
 use wavegate::series::Buckets;
 use wavegate::series::Measure;
 

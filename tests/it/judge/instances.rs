@@ -12,10 +12,10 @@ use crate::judge::pair;
 use crate::judge::poisson;
 use crate::judge::rules_of;
 use crate::judge::run;
-use crate::support::random::Random;
 use wavegate::judge::Cause;
 use wavegate::judge::Ruling;
 use wavegate::judge::Warning;
+use wavegate::plan::traffic::Random;
 use wavegate::series::CheckEvidence;
 use wavegate::series::Measure;
 

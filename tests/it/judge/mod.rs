@@ -6,6 +6,7 @@
     reason = "a test that panics has failed, and exact numbers are meant"
 )]
 
+mod alone;
 mod gauges;
 mod histograms;
 mod instances;
@@ -16,7 +17,6 @@ mod replay;
 mod telemetry;
 mod thresholds;
 
-use crate::support::random::Random;
 use wavegate::judge::Cause;
 use wavegate::judge::CheckOutcome;
 use wavegate::judge::Judgement;
@@ -24,6 +24,7 @@ use wavegate::judge::Ruling;
 use wavegate::judge::State;
 use wavegate::judge::Timing;
 use wavegate::judge::judge;
+use wavegate::plan::traffic::Random;
 use wavegate::rules;
 use wavegate::rules::RuleFile;
 use wavegate::series::Buckets;

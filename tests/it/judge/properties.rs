@@ -7,7 +7,6 @@ use crate::judge::instances;
 use crate::judge::pair;
 use crate::judge::timing;
 use crate::judge::worst;
-use crate::support::random::Random;
 use proptest::prelude::*;
 use std::sync::LazyLock;
 use wavegate::judge::CheckOutcome;
@@ -17,6 +16,7 @@ use wavegate::judge::Ruling;
 use wavegate::judge::State;
 use wavegate::judge::Timing;
 use wavegate::judge::judge;
+use wavegate::plan::traffic::Random;
 use wavegate::rules;
 use wavegate::rules::RuleFile;
 use wavegate::series::CheckEvidence;
@@ -432,7 +432,9 @@ proptest! {
     #![proptest_config(many(300))]
 
     /// The one sentence that this test owns: not looking is never passing. At most half of each
-    /// ten intervals is whole, of cohorts that are the same.
+    /// ten intervals is whole, of cohorts that are the same. Its one exception is not here, where
+    /// nobody knows of it: what a rule file with `mode: observe` judges is judged the same, and its
+    /// gate says `pass` all the same (`a_gate_that_observes_holds_up_nobody`).
     #[test]
     fn missing_or_short_evidence_never_passes(
         gate in gate(), how in any_broken(), seed in any::<u64>(), broken_at in 0..10_u32, keep in 0..=100_u32,

@@ -11,11 +11,11 @@ use crate::judge::run;
 use crate::judge::says;
 use crate::judge::timing;
 use crate::judge::watch;
-use crate::support::random::Random;
 use wavegate::judge::Cause;
 use wavegate::judge::Judgement;
 use wavegate::judge::Outcome;
 use wavegate::judge::Ruling;
+use wavegate::plan::traffic::Random;
 use wavegate::series::CheckEvidence;
 use wavegate::series::Observed;
 

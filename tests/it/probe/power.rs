@@ -1,12 +1,12 @@
 //! What the defaults of a probe can tell in the hour that a gate has by default, with
 //! the few hundred requests that it makes in it; on seeded waves.
 
-use crate::support::random::Random;
 use std::time::Duration;
 use wavegate::judge::Ruling;
 use wavegate::judge::State;
 use wavegate::judge::Timing;
 use wavegate::judge::judge;
+use wavegate::plan::traffic::Random;
 use wavegate::rules;
 use wavegate::series::Buckets;
 use wavegate::series::CheckEvidence;

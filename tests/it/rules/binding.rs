@@ -4,6 +4,7 @@ use promql_parser::label::MatchOp;
 use promql_parser::parser::Expr;
 use promql_parser::parser::VectorSelector;
 use proptest::prelude::*;
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::Duration;
 use wavegate::rules::query::Bindings;
@@ -36,7 +37,7 @@ const QUERIES: &[&str] = &[
 const COHORTS: &[&str] = &["wave_id=\"$wave\"", "wave_id!=\"$wave\"", "pod=~\"checkout-$wave-.*\"", "pod!~\"$wave\""];
 
 fn bound(matchers: &str, wave: &str) -> BoundMatchers {
-    Matchers::parse(matchers).unwrap().bind(&Bindings { wave, baseline: None }).unwrap()
+    Matchers::parse(matchers).unwrap().bind(&Bindings { wave, baseline: None, params: &BTreeMap::new() }).unwrap()
 }
 
 fn bind(query: &str, cohort: &str, wave: &str) -> String {
@@ -366,14 +367,15 @@ fn rates_of_a_plain_selector_are_counted_from_raw_samples() {
 fn variables_are_replaced_once_and_a_baseline_only_where_there_is_one() {
     let matchers = Matchers::parse(r#"a="$wave", b=~"$baseline|5..$", a="$wave""#).unwrap();
     assert!(matchers.needs_baseline());
-    assert_eq!(matchers.bind(&Bindings { wave: "w", baseline: None }), None);
-    let bound = matchers.bind(&Bindings { wave: "$baseline", baseline: Some("v1.2") }).unwrap();
+    assert_eq!(matchers.bind(&Bindings { wave: "w", baseline: None, params: &BTreeMap::new() }), None);
+    let bound =
+        matchers.bind(&Bindings { wave: "$baseline", baseline: Some("v1.2"), params: &BTreeMap::new() }).unwrap();
     assert_eq!(bound.to_string(), r#"a="$baseline",b=~"v1\\.2|5..$""#);
 
     let canary = Matchers::parse("x=\"1\",wave_id=\"$wave\"").unwrap();
     let baseline = Matchers::parse("wave_id=\"$baseline\",x=\"1\"").unwrap();
     assert!(!canary.needs_baseline());
-    let same = Bindings { wave: "w", baseline: Some("w") };
+    let same = Bindings { wave: "w", baseline: Some("w"), params: &BTreeMap::new() };
     assert_eq!(canary.bind(&same), baseline.bind(&same));
 }
 
@@ -393,7 +395,10 @@ fn what_is_not_a_query_is_refused_at_its_place() {
     check_refused("rte(x[5m])", "unknown_function", "rte");
     check_refused("x && y", "unexpected_character", "&");
     check_refused("x +", "not_promql", "");
-    check_refused("rate(x)", "not_promql", "");
+    // The parser would panic at such an escape.
+    check_refused("x{a=~\"b\\\u{202e}c\"}", "not_promql", "\\\u{202e}");
+    check_refused("x{a=\"b\\ü\"}", "not_promql", "\\ü");
+    check_refused("rate(x)", "needs_range", "rate");
     check_refused("x[5m]", "not_a_value", "");
     check_refused("\"x\"", "not_a_value", "");
     check_refused("1 + time()", "no_selector", "");

@@ -1,6 +1,7 @@
 //! Reading rule files.
 
 use proptest::prelude::*;
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -32,18 +33,21 @@ fn shipped() -> Vec<(String, String)> {
 fn texts(folder: &str) -> Vec<(String, String)> {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     let mut files: Vec<_> = std::fs::read_dir(root.join(folder)).unwrap().map(|entry| entry.unwrap().path()).collect();
+    // Tests of rule files have a folder of their own.
+    files.retain(|path| path.is_file());
     files.sort();
     let named = |path: PathBuf| {
         let name = format!("{folder}/{}", path.file_name().unwrap().to_str().unwrap());
-        (name, std::fs::read_to_string(path).unwrap())
+        (name, wavegate::engine::read_text(&path).unwrap())
     };
-    files.into_iter().map(named).collect()
+    // Others extend what begins so.
+    files.into_iter().map(named).filter(|(name, _)| !name.contains("/_")).collect()
 }
 
 #[test]
 fn shipped_files_load_without_a_warning() {
     let files = shipped();
-    assert_eq!(files.len(), 3);
+    assert_eq!(files.len(), 5);
     for (name, text) in files {
         match rules::parse(&name, &text) {
             Ok(parsed) => assert_eq!(parsed.warnings, [], "{}", rules::render(&parsed.warnings, &text)),
@@ -136,7 +140,7 @@ fn a_probe_is_two_checks_that_share_its_weight() {
     let usual = Policy { worse: Worse::Increase, tolerance: 1.25, pass_within: 2.0, weight: 1.5, min_points: 4 };
     assert_eq!((*floor, *policy), (0.02, usual));
     let cohorts = errors.cohorts.as_ref().unwrap();
-    let nobody = Bindings { wave: "w", baseline: None };
+    let nobody = Bindings { wave: "w", baseline: None, params: &BTreeMap::new() };
     let bound = cohorts.canary.bind(&nobody).unwrap();
     let own = format!("probe=\"{}\",url=\"https://canary.shop/\"", probe.key());
     assert_eq!(total.bind(&bound), format!("probe_requests_total{{{own}}}"));
@@ -198,7 +202,7 @@ checks:
     weight: 0.5
     on_fail: pause
   - name: drop
-    ratio: { bad: e_total, total: e_total }
+    ratio: { bad: f_total, total: e_total }
     worse: decrease
   - name: histogram
     histogram: d_seconds{a="b"}
@@ -219,7 +223,8 @@ checks:
     match: { canary: 'pod=~"x-$wave"' }
 "#;
     let parsed = parsed(text);
-    assert_eq!(parsed.warnings, []);
+    let warnings: Vec<_> = parsed.warnings.iter().map(|warning| (warning.code, warning.line)).collect();
+    assert_eq!(warnings, [("zero_tolerance", 15)]);
     let rules = parsed.rules;
     assert_eq!(rules.schedule.on_deadline, OnDeadline::Fail);
     assert_eq!((rules.schedule.min_duration, rules.schedule.settle), (seconds(5400), seconds(0)));
@@ -438,7 +443,7 @@ proptest! {
         let text = edited(&text, &edits);
         match rules::parse(&name, &text) {
             Ok(parsed) => {
-                let wave = Bindings { wave: "w", baseline: Some("b") };
+                let wave = Bindings { wave: "w", baseline: Some("b"), params: &BTreeMap::new() };
                 prop_assert!(parsed.rules.cohorts.canary.bind(&wave).is_some());
             }
             Err(faults) => {

@@ -202,7 +202,7 @@ schedule: { interval: 1m, warmup: 2m, min_duration: 4m, deadline: 7m30s }
 checks:
   - { name: a, ratio: { bad: e, total: r } }
   - { name: b, gauge: m }
-  - { name: c, gauge: m, min_points: 5 }
+  - { name: c, gauge: n, min_points: 5 }
   - { name: d, histogram: h, min_points: 6 }
   - { name: e, threshold: m, max: 0 }
   - { name: f, threshold: m, max: 0, breach: 3 of 6 }

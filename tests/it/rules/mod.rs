@@ -4,5 +4,15 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod binding;
+mod diagnostics;
+mod extends;
 mod files;
+mod formats;
+mod headers;
+mod hostile;
 mod language;
+mod mutations;
+mod params;
+mod schema;
+mod whole;
+mod windows;

@@ -12,6 +12,7 @@ use wavegate::rules;
 use wavegate::rules::CheckKind;
 use wavegate::rules::RuleFile;
 use wavegate::rules::query::GaugeQuery;
+use wavegate::rules::query::NO_PARAMS;
 use wavegate::series::CheckEvidence;
 use wavegate::series::Measure;
 use wavegate::series::Timestamp;
@@ -45,6 +46,7 @@ async fn evidence(source: &Scrape, rules: &RuleFile, at: Timestamp) -> Result<Ch
         rules,
         wave: "new",
         baseline: Some("old"),
+        params: &NO_PARAMS,
         began: window.from,
         interval: window.length(),
         scrape: Duration::from_secs(1),

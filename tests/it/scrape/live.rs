@@ -174,7 +174,7 @@ async fn a_wave_id_is_a_value_whatever_it_holds() {
     let text = "version: 1\nname: t\ncohorts: { canary: 'wave_id=\"$wave\"' }\nchecks:\n  \
         - name: lamps\n    threshold: lamps + 1\n    max: 10\n";
     let rules = wavegate::rules::parse("t.yaml", text).unwrap().rules;
-    let bindings = wavegate::rules::query::Bindings { wave: id, baseline: None };
+    let bindings = wavegate::rules::query::Bindings { wave: id, baseline: None, params: &BTreeMap::new() };
     let cohort = rules.cohorts.canary.bind(&bindings).unwrap();
     let wavegate::rules::CheckKind::Threshold { query, .. } = &rules.checks[0].kind else { panic!("a threshold") };
     let query = query.bind(&cohort, Duration::from_secs(15), Duration::from_mins(5));

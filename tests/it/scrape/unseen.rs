@@ -11,6 +11,7 @@ use super::text;
 use crate::support::http::TestServer;
 use crate::support::http::answer;
 use std::time::Duration;
+use wavegate::rules::query::NO_PARAMS;
 use wavegate::series::Fault;
 use wavegate::series::Measure;
 use wavegate::series::Notice;
@@ -81,6 +82,7 @@ async fn a_counter_that_is_seen_for_the_first_time_is_new_only_where_somebody_lo
         rules: &rules,
         wave: "new",
         baseline: Some("old"),
+        params: &NO_PARAMS,
         began: tried[0] - Duration::from_secs(1),
         interval: window.length(),
         scrape: Duration::from_secs(1),

@@ -24,7 +24,10 @@ use wavegate::store::SqliteStore;
 use wavegate::store::Store;
 use wavegate::store::Subscription;
 use wavegate::wave::EventKind;
+use wavegate::wave::Gate;
+use wavegate::wave::GateState;
 use wavegate::wave::Verdict;
+use wavegate::wave::Would;
 
 const EVER: Timestamp = Timestamp::from_millis(i64::MIN);
 
@@ -343,13 +346,7 @@ async fn messages_that_wait_outlive_a_short_retention_until_their_tries_are_over
 async fn messages_of_before_there_were_endpoints_are_kept_and_sent_to_nobody() {
     let folder = tempfile::tempdir().unwrap();
     let settings = settings(folder.path());
-    fs::create_dir_all(settings.path.parent().unwrap()).unwrap();
-    let first = folder.path().join("migrations");
-    fs::create_dir(&first).unwrap();
-    fs::copy("migrations/sqlite/0001_gates.sql", first.join("0001_gates.sql")).unwrap();
-    let options = SqliteConnectOptions::new().filename(&settings.path).create_if_missing(true);
-    let mut old = SqliteConnection::connect_with(&options).await.unwrap();
-    sqlx::migrate::Migrator::new(first.as_path()).await.unwrap().run(&mut old).await.unwrap();
+    let mut old = of_before(&settings, &["0001_gates.sql"]).await;
     let message = "PRAGMA application_id = 0x57415645;
                    INSERT INTO outbox (message_id, kind, at, body, next_try_at)
                    VALUES ('msg_old', 'wave.opened', 7, '{}', 7)";
@@ -367,4 +364,58 @@ async fn messages_of_before_there_were_endpoints_are_kept_and_sent_to_nobody() {
         .unwrap();
     assert_eq!(kept[0], ("msg_old".to_owned(), 7, "{}".to_owned()));
     assert_eq!(kept.len(), 2);
+}
+
+/// A database as the version left it that had but these `migrations`.
+async fn of_before(settings: &Settings, migrations: &[&str]) -> SqliteConnection {
+    let folder = settings.path.parent().unwrap();
+    let kept = folder.join("migrations");
+    fs::create_dir_all(&kept).unwrap();
+    for file in migrations {
+        fs::copy(Path::new("migrations/sqlite").join(file), kept.join(file)).unwrap();
+    }
+    let options = SqliteConnectOptions::new().filename(&settings.path).create_if_missing(true);
+    let mut old = SqliteConnection::connect_with(&options).await.unwrap();
+    sqlx::migrate::Migrator::new(kept.as_path()).await.unwrap().run(&mut old).await.unwrap();
+    old
+}
+
+#[tokio::test]
+async fn a_gate_of_before_there_were_attestations_is_obeyed_and_requires_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = settings(folder.path());
+    let mut old = of_before(&settings, &["0001_gates.sql", "0002_deliveries.sql"]).await;
+    let opening = worlds::opening("w");
+    execute(&mut old, "PRAGMA application_id = 0x57415645; INSERT INTO waves VALUES (1, 'w', 'rollout-7')").await;
+    let digest = opening.gate.digest.as_str();
+    sqlx::query("INSERT INTO rule_files VALUES (?1, ?2)")
+        .bind(digest)
+        .bind(opening.rules_text.clone())
+        .execute(&mut old)
+        .await
+        .unwrap();
+    sqlx::query(
+        "INSERT INTO gates (id, wave_id, rules, attempt, digest, opened_at, start_at, judged, state, verdict,
+                            revision, revised_at)
+         VALUES (1, 1, 'checkout', 1, ?1, ?2, ?2, 0, 'warming_up', 'pause', 1, ?2)",
+    )
+    .bind(digest)
+    .bind(worlds::NOON.as_millis())
+    .execute(&mut old)
+    .await
+    .unwrap();
+    sqlx::query("INSERT INTO revisions VALUES (1, 1, ?1)")
+        .bind(opening.document.clone())
+        .execute(&mut old)
+        .await
+        .unwrap();
+    old.close().await.unwrap();
+
+    let store = SqliteStore::open(&settings).await.unwrap();
+    assert_eq!(store.load(EVER).await.unwrap(), [worlds::stored(std::slice::from_ref(&opening))]);
+    let mut next = worlds::next_look(&opening);
+    let would = Some(Would { verdict: Verdict::Fail, state: GateState::Decided });
+    next.gate = Gate { requires: worlds::required(), would, ..next.gate };
+    store.commit(std::slice::from_ref(&next)).await.unwrap();
+    assert_eq!(store.load(EVER).await.unwrap(), [worlds::stored(&[opening, next])]);
 }

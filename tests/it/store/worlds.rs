@@ -19,11 +19,13 @@ use wavegate::store::Change;
 use wavegate::store::Message;
 use wavegate::store::StoredGate;
 use wavegate::store::StoredWave;
+use wavegate::wave::Attestation;
 use wavegate::wave::Decision;
 use wavegate::wave::EventKind;
 use wavegate::wave::Gate;
 use wavegate::wave::GateState;
 use wavegate::wave::Outage;
+use wavegate::wave::Requirement;
 use wavegate::wave::Verdict;
 use wavegate::wave::WaveId;
 
@@ -53,6 +55,7 @@ pub(crate) fn opening(id: &str) -> Change {
         attempt: 1,
         run: None,
         baseline: None,
+        params: std::collections::BTreeMap::new(),
         opened_at: NOON,
         start: NOON,
         deadline: None,
@@ -64,6 +67,8 @@ pub(crate) fn opening(id: &str) -> Change {
         judgement: None,
         outage: None,
         decision: None,
+        requires: Vec::new(),
+        would: None,
         revised_at: NOON,
     };
     Change {
@@ -174,10 +179,25 @@ pub(crate) fn adorned(change: Change) -> Change {
             baseline: Some("wave 'before'".to_owned()),
             deadline: Some(look(400)),
             outage: Some(Outage { since: look(2), message: "connection refused\n\"it said\"".to_owned() }),
+            requires: required(),
             ..change.gate
         },
         ..change
     }
+}
+
+/// One thing that is attested and one that is not.
+pub(crate) fn required() -> Vec<Requirement> {
+    let attested = Attestation {
+        by: "ada".to_owned(),
+        note: Some("it's \"there\"\n".to_owned()),
+        url: Some("https://ci/4711".to_owned()),
+        at: look(3),
+    };
+    vec![
+        Requirement { name: "disk-snapshot".to_owned(), attested: Some(attested) },
+        Requirement { name: "backup".to_owned(), attested: None },
+    ]
 }
 
 pub(crate) fn document(id: &str, attempt: u32, revision: u32) -> String {

@@ -3,11 +3,10 @@
 //! waves of made-up evidence.
 
 pub(crate) mod daemon;
+pub(crate) mod headers;
 pub(crate) mod http;
 pub(crate) mod prometheus;
-pub(crate) mod random;
 pub(crate) mod remote_write;
-#[expect(dead_code, reason = "the large calibration, an example, draws more kinds of waves")]
 pub(crate) mod simulation;
 pub(crate) mod valve;
 pub(crate) mod waves;

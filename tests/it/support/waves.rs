@@ -6,9 +6,9 @@
 //! CPU and memory autocorrelated. Before the start the canary behaves as the
 //! baseline does; from then on it is what the knobs make it.
 
-use crate::support::random::Random;
 use std::f64::consts::TAU;
 use std::fmt::Write;
+use wavegate::plan::traffic::Random;
 use wavegate::series::Timestamp;
 
 /// Between two scrapes of one instance.
@@ -110,6 +110,12 @@ impl Wave {
             }
         }
     }
+}
+
+/// The two waves that README shows: `good`, and `bad` with ten times the errors.
+pub(crate) fn shown() -> [Wave; 2] {
+    let start = Timestamp::from_millis(1_795_348_800_000); // 2026-11-22T12:00:00Z
+    [Wave::new("good", start), Wave { canary_errors: 0.02, seed: 2, ..Wave::new("bad", start) }]
 }
 
 /// All of `waves` as one text for one server. Their ids differ.
