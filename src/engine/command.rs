@@ -337,7 +337,7 @@ pub(super) fn unfit(fault: &ParamFault) -> Refusal {
         ParamFault::Unknown { name, .. } | ParamFault::Value { name } => name.as_str(),
         ParamFault::Missing { names } => names.first().map_or("", String::as_str),
     };
-    unusable(&format!("/params/{}", name.replace('~', "~0").replace('/', "~1")), fault.to_string())
+    unusable(&format!("/params/{}", wire::pointer_token(name)), fault.to_string())
 }
 
 fn unusable(pointer: &str, message: String) -> Refusal {

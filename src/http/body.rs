@@ -1,6 +1,7 @@
 //! Request bodies: JSON of a bounded size that must arrive in time.
 
 use crate::http::problem::Problem;
+use crate::wire::pointer_token;
 use axum::body::Body;
 use axum::body::HttpBody as _;
 use axum::http::HeaderMap;
@@ -100,7 +101,7 @@ fn pointer(path: &Path) -> String {
             }
             Segment::Map { key } => {
                 pointer.push('/');
-                pointer.push_str(&key.replace('~', "~0").replace('/', "~1"));
+                pointer.push_str(&pointer_token(key));
             }
             Segment::Enum { .. } | Segment::Unknown => {}
         }

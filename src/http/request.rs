@@ -8,6 +8,7 @@ use crate::rules::RulesName;
 use crate::series::Timestamp;
 use crate::wave::Verdict;
 use crate::wave::WaveId;
+use crate::wire::pointer_token;
 use serde::Deserialize;
 use serde::Deserializer;
 use serde::de::MapAccess;
@@ -183,7 +184,7 @@ fn name(pointer: &str, text: Option<String>) -> Result<Option<String>, Problem> 
 /// Values of labels, each checked at its own place.
 fn params(Params(given): Params) -> Result<BTreeMap<String, String>, Problem> {
     let checked = |(key, value): (String, String)| {
-        let pointer = format!("/params/{}", key.replace('~', "~0").replace('/', "~1"));
+        let pointer = format!("/params/{}", pointer_token(&key));
         let value = name(&pointer, Some(value))?;
         Ok((key, value.unwrap_or_default()))
     };

@@ -26,6 +26,11 @@ impl Serialize for Number {
     }
 }
 
+/// `name` as one token of a JSON pointer (RFC 6901, §3), without its slash.
+pub fn pointer_token(name: &str) -> String {
+    name.replace('~', "~0").replace('/', "~1")
+}
+
 /// An instant as RFC 3339 text.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Instant(pub(crate) Timestamp);

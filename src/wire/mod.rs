@@ -33,6 +33,7 @@ pub use event::event_type;
 pub use evidence::read_evidence;
 pub use evidence::write_evidence;
 pub use headline::Headline;
+pub use json::pointer_token;
 pub use plan::cannot_decide;
 pub use plan::plan_document;
 pub use recording::ANSWER_BEGINS;
