@@ -1,6 +1,5 @@
 //! An ordinary day of a source, for planning: the baseline's history, half against half.
 
-use crate::engine::live::WINDOWS_MAX;
 use crate::rules::RuleFile;
 use crate::rules::query::Bindings;
 use crate::series::IntervalEvidence;
@@ -49,19 +48,16 @@ pub async fn ordinary_day(
     let began = ordinary.until - interval * count;
     let window = |index: u32| Window { from: began + interval * index, to: began + interval * (index + 1) };
     let windows: Vec<Window> = (0..count).map(window).collect();
-    let mut evidence = Vec::with_capacity(windows.len());
-    for run in windows.chunks(usize::try_from(WINDOWS_MAX).unwrap_or(1)) {
-        let request = gather::Request {
-            rules: &split,
-            wave: ordinary.wave,
-            baseline: ordinary.baseline,
-            params: ordinary.params,
-            began,
-            interval,
-            scrape: scrape.unwrap_or(interval),
-            windows: run,
-        };
-        evidence.extend(gather::evidence(gather::Sources::only(source), &request).await?);
-    }
+    let request = gather::Request {
+        rules: &split,
+        wave: ordinary.wave,
+        baseline: ordinary.baseline,
+        params: ordinary.params,
+        began,
+        interval,
+        scrape: scrape.unwrap_or(interval),
+        windows: &windows,
+    };
+    let evidence = gather::evidence(gather::Sources::only(source), &request).await?;
     Ok((split, evidence, halves))
 }
