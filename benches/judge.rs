@@ -7,6 +7,7 @@ use criterion::BatchSize;
 use criterion::Criterion;
 use criterion::Throughput;
 use std::hint::black_box;
+use std::time::Duration;
 use wavegate::engine;
 use wavegate::judge::Judgement;
 use wavegate::judge::Ruling;
@@ -15,8 +16,16 @@ use wavegate::judge::Timing;
 use wavegate::judge::judge;
 use wavegate::plan::power::Assumptions;
 use wavegate::plan::power::plan;
+use wavegate::rules;
 use wavegate::rules::RuleFile;
+use wavegate::series::BudgetEvidence;
+use wavegate::series::CheckEvidence;
+use wavegate::series::Counts;
 use wavegate::series::IntervalEvidence;
+use wavegate::series::Measure;
+use wavegate::series::Observed;
+use wavegate::series::ServiceReading;
+use wavegate::series::SpanReading;
 use wavegate::series::Timestamp;
 use wavegate::wave;
 use wavegate::wave::Event;
@@ -37,6 +46,7 @@ fn main() {
     one_check(&mut criterion);
     ten_checks(&mut criterion);
     one_gate(&mut criterion);
+    one_budget(&mut criterion);
     one_plan(&mut criterion);
     criterion.final_summary();
 }
@@ -147,6 +157,65 @@ fn one_gate(criterion: &mut Criterion) {
         });
     }
     group.finish();
+}
+
+/// What an error budget adds to a look: a gate of one threshold, with and without one.
+fn one_budget(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("error_budget");
+    let own = "version: 1\nname: one\nschedule: { min_duration: 60m }\n\
+               checks:\n  - name: it\n    threshold: restarts\n    max: 0\n";
+    let slo = "version: 1\nname: shop\nobjective: 99.9%\nindicator:\n  \
+               ratio: { bad: errors_total, total: requests_total }\n";
+    let minding = rules::bundle_slo(&format!("{own}budget: {{ slo: shop }}\n"), "shop", slo);
+    for (name, text) in [("without", own), ("with", &minding)] {
+        let mut hour = Hour::new(made_up::rules_of(text));
+        let is_minded = hour.rules.budget.is_some();
+        for interval in hour.evidence.iter_mut().filter(|_| is_minded) {
+            interval.budget = Some(budget_evidence(interval.window.to));
+        }
+        let state = hour.state_after(HOUR - 1);
+        group.bench_function(name, |bench| bench.iter(|| hour.judge(black_box(&state), HOUR - 1..HOUR)));
+        let new = hour.state_after(0);
+        // Folds all, and looks at the end: what an interval costs is a part of this.
+        group.bench_function(format!("{name}_whole_hour"), |bench| {
+            bench.iter(|| hour.judge(black_box(&new), 0..HOUR));
+        });
+    }
+    group.finish();
+}
+
+/// A wave whose canary burns a little faster than its baseline, and its service, of which a
+/// month is known.
+fn budget_evidence(at: Timestamp) -> BudgetEvidence {
+    let span = |minutes: u32| {
+        let total = 6000.0 * f64::from(minutes);
+        let counts = Counts { bad: 1e-4 * total, total };
+        let length = Duration::from_mins(u64::from(minutes));
+        SpanReading { length, counts: Some(counts), seen: minutes, slices: minutes, bad_events: counts.bad }
+    };
+    let month = span(30 * 24 * 60);
+    let counts = |bad: f64, total: f64| Measure::Counts { bad, total };
+    // Another number each time, so that they are not all alike.
+    let more = f64::from(u32::try_from(at.as_millis() / 15_000 % 7).unwrap_or(0));
+    let seen = |measure| Observed { measure, seen: 1, ..Observed::nothing(1) };
+    let wave = CheckEvidence {
+        canary: seen(counts(1.0 + more, 750.0)),
+        baseline: Some(seen(counts(1.0 + more, 1500.0))),
+        ..CheckEvidence::missing()
+    };
+    let service = ServiceReading {
+        through: at,
+        windows: [5, 30, 60, 120, 360, 1440, 4320].map(span).to_vec(),
+        period: month,
+        events: month,
+        period_from: at - month.length,
+        period_to: at,
+        seen_from: Some(at - month.length),
+        spent_by_others: 100.0,
+        paging: Vec::new(),
+        before: None,
+    };
+    BudgetEvidence { wave, service: Some(service) }
 }
 
 /// A rule file and an hour of evidence for it.

@@ -247,6 +247,7 @@ fn judged(now: Timestamp) -> Vec<Change> {
     let timing = Timing::new(&rules.schedule, start, None, None);
     let opened = made_up::opened(&rules, start);
     let opening = Change {
+        charge: None,
         wave: opened.id.clone(),
         rollout: opened.rollout.clone(),
         gate: opened.gates[0].clone(),

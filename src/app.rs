@@ -7,6 +7,7 @@ use crate::delivery::Delivery;
 use crate::engine::Clock;
 use crate::engine::Discovery;
 use crate::engine::Engine;
+use crate::engine::Folders;
 use crate::engine::Handle;
 use crate::engine::Parts;
 use crate::engine::RuleBook;
@@ -57,10 +58,10 @@ pub async fn serve(config: Config) -> Result<(), Stopped> {
     let signals = Signals::listen().context("cannot listen to signals").map_err(Stopped::Unexpected)?;
     let Signals { stop, hangup } = signals;
     let guard = telemetry::init(&config.log, config.otlp_endpoint.as_deref()).map_err(refused)?;
-    let (rules_dir, every) = (config.rules_dir.clone(), config.rules_poll);
+    let (folders, every) = (folders(&config), config.rules_poll);
     let daemon = Daemon::start(config).await?;
-    tracing::info!(address = %daemon.address, rules = %rules_dir.display(), "wavegate listens");
-    let watch = Watch::new(rules_dir, daemon.handle.clone(), Arc::clone(&daemon.metrics), Clock::System);
+    tracing::info!(address = %daemon.address, rules = %folders.rules.display(), "wavegate listens");
+    let watch = Watch::new(folders, daemon.handle.clone(), Arc::clone(&daemon.metrics), Clock::System);
     let reloads = tokio::spawn(keep_rules(watch, hangup, every));
     let ended = daemon
         .run(async {
@@ -81,7 +82,7 @@ pub struct Daemon {
     metrics: Arc<Metrics>,
     api: http::Api<Handle>,
     store: Arc<dyn Store>,
-    /// Engine and delivery: neither ends before `drain`.
+    /// Engine, accounts and delivery: none ends before `drain`.
     workers: JoinSet<()>,
     drain: CancellationToken,
 }
@@ -95,7 +96,7 @@ impl Daemon {
         let access = http::Access::new(config.listen, &config.tokens).map_err(refused)?;
         let clock = Clock::System;
         let sources = sources(&config, clock).map_err(Stopped::Refused)?;
-        let book = read_book(&config.rules_dir).map_err(Stopped::Refused)?;
+        let book = read_book(&folders(&config)).map_err(Stopped::Refused)?;
         let metrics = Arc::new(Metrics::new());
         metrics.rules_loaded(book.len(), clock.now().as_millis().div_euclid(1000));
         let delivery = delivery(&config, clock, &metrics).map_err(refused)?;
@@ -125,6 +126,7 @@ impl Daemon {
         workers.spawn(engine.run(drain.clone()));
         let discovery = Discovery::new(handle.clone(), searched, Arc::clone(&metrics), clock);
         workers.spawn(discovery.run(drain.clone()));
+        workers.spawn(handle.budgets().keep(drain.clone()));
         workers.spawn(delivery.run(Arc::clone(&outbox), drain.clone()));
         let endpoints = endpoints(&config, outbox);
         let api = http::Api::new(handle.clone(), config.http, access, Arc::clone(&metrics), move || clock.now())
@@ -230,8 +232,20 @@ fn endpoints(config: &Config, outbox: Arc<dyn Outbox>) -> http::Endpoints {
     http::Endpoints::new(entries, outbox)
 }
 
-fn read_book(folder: &Path) -> anyhow::Result<RuleBook> {
-    let (book, warnings) = RuleBook::read(folder).map_err(|error| anyhow!("{}", in_full(&error)))?;
+/// Where rule files and SLOs are read from.
+pub(crate) fn folders(config: &Config) -> Folders {
+    Folders {
+        rules: config.rules_dir.clone(),
+        slos: config.slos_folder().to_owned(),
+        slos_may_lack: config.slos_dir.is_none(),
+        inline: config.slo_texts(),
+        sources: config.sources.keys().cloned().collect(),
+        kept_days: Some(config.store.retention.budgets_days.get()),
+    }
+}
+
+fn read_book(folders: &Folders) -> anyhow::Result<RuleBook> {
+    let (book, warnings) = folders.read().map_err(|error| anyhow!("{}", in_full(&error)))?;
     for warning in warnings {
         tracing::warn!("{warning}");
     }

@@ -53,7 +53,9 @@ pub struct Config {
     pub listen: SocketAddr,
     /// The folder of rule files.
     pub rules_dir: PathBuf,
-    /// How often it is looked through for changes; zero for never.
+    /// The folder of SLO files, where one is named: that must be there.
+    pub slos_dir: Option<PathBuf>,
+    /// How often they are looked through for changes; zero for never.
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     pub rules_poll: Duration,
     /// An OpenTelemetry collector.
@@ -70,6 +72,9 @@ pub struct Config {
     /// Where metrics come from, by name.
     #[serde(default)]
     pub sources: BTreeMap<String, SourceSettings>,
+    /// SLOs that are no files: each by its name, with the keys of an SLO file.
+    #[serde(default)]
+    pub slos: BTreeMap<String, serde_json::Map<String, serde_json::Value>>,
     /// Who is told of events, by name.
     #[serde(default)]
     pub endpoints: BTreeMap<String, delivery::EndpointSettings>,
@@ -194,6 +199,11 @@ impl Inputs {
 }
 
 impl Config {
+    /// The folder of SLO files: that which is named, else `slos`.
+    pub fn slos_folder(&self) -> &Path {
+        self.slos_dir.as_deref().unwrap_or(Path::new("slos"))
+    }
+
     /// Puts the layers together and reads them.
     ///
     /// # Errors
@@ -214,6 +224,20 @@ impl Config {
         let config: Self = serde_path_to_error::deserialize(layers)
             .map_err(|error| Error::Key { key: error.path().to_string(), message: error.inner().to_string() })?;
         config.validated()
+    }
+
+    /// Each SLO of the configuration with its key, as the text of an SLO file: it is read as
+    /// those are, and its faults are told alike. Its name is the key, its version ours, where
+    /// it does not say so itself.
+    pub fn slo_texts(&self) -> Vec<(String, String)> {
+        let text = |(name, table): (&String, &serde_json::Map<String, serde_json::Value>)| {
+            let mut table = table.clone();
+            table.entry("version").or_insert_with(|| 1.into());
+            table.entry("name").or_insert_with(|| name.as_str().into());
+            // JSON is YAML too.
+            (format!("slos.{name}"), format!("{:#}\n", serde_json::Value::Object(table)))
+        };
+        self.slos.iter().map(text).collect()
     }
 
     fn validated(self) -> Result<Self, Error> {
@@ -310,6 +334,7 @@ mod tests {
         let config = Config::load(&Inputs::default()).unwrap();
         assert_eq!(config.listen, "127.0.0.1:9466".parse().unwrap());
         assert_eq!((config.rules_dir.as_path(), config.rules_poll), (Path::new("rules"), Duration::from_secs(5)));
+        assert_eq!((config.slos_dir.as_deref(), config.slo_texts().len()), (None, 0));
         assert_eq!(config.engine.reopen_after, Duration::from_hours(1));
         assert_eq!(config.http.header_timeout, Duration::from_secs(5));
         assert_eq!((config.otlp_endpoint, config.sources.len(), config.tokens.len()), (None, 0, 0));

@@ -30,6 +30,7 @@ pub(crate) fn rules_of(text: &str) -> RuleFile {
 /// A wave with one gate of `rules`, opened at `start`, of which nothing is known yet.
 pub(crate) fn opened(rules: &RuleFile, start: Timestamp) -> Wave {
     let asked = Asked {
+        class: None,
         rules: rules.name.clone(),
         digest: rules.digest.clone(),
         mode: rules.mode,
@@ -50,6 +51,7 @@ pub(crate) fn opened(rules: &RuleFile, start: Timestamp) -> Wave {
 pub(crate) fn evidence(rules: &RuleFile, timing: &Timing, count: u32) -> Vec<IntervalEvidence> {
     let mut chance = Chance(2026);
     let interval = |index| IntervalEvidence {
+        budget: None,
         window: timing.window(index),
         checks: rules.checks.iter().map(|check| check_evidence(&check.kind, &mut chance)).collect(),
     };

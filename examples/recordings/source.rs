@@ -55,6 +55,7 @@ pub(crate) fn past(wave: &Wave, length: Duration) -> Result<Past, &'static str> 
         params: std::collections::BTreeMap::new(),
         wave: WaveId::new(&wave.id()).ok_or("a wave id")?,
         baseline: Some(wave.baseline()),
+        class: None,
         start: wave.start,
         until: wave.start + length,
     })

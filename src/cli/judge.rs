@@ -13,11 +13,13 @@ use crate::cli::complain;
 use crate::cli::on_terminal;
 use crate::cli::past::PastArguments;
 use crate::cli::past::progress;
-use crate::cli::past::rule_file;
+use crate::cli::past::progress_of_budget;
+use crate::cli::past::tell_unknown;
 use crate::cli::refused;
 use crate::cli::runtime;
 use crate::cli::show_report;
 use crate::engine;
+use crate::engine::PastAccount;
 use crate::wave::Verdict;
 use std::path::PathBuf;
 
@@ -34,10 +36,14 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<u8, Failure> {
-    let (rules, _) = rule_file(&arguments.file)?;
+    let (rules, _) = arguments.past.rule_file(&arguments.file)?;
     let (source, past) = arguments.past.of(&rules)?;
-    let judged = runtime()?.block_on(engine::judge_past(&*source, &rules, past, progress)).map_err(refused)?;
+    let slo_source = arguments.past.slo_source(&rules, &source)?;
+    let account = PastAccount::new(&*slo_source, past.until).telling(progress_of_budget);
+    let judged = engine::judge_past_by(&*source, &account, &rules, past, progress);
+    let judged = runtime()?.block_on(judged).map_err(refused)?;
     on_terminal("");
+    tell_unknown(&rules);
     show_report(&judged.document, arguments.format)?;
     if let Some(error) = &judged.outage {
         complain(&format!("error: {error}"));

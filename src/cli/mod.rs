@@ -7,6 +7,7 @@ mod check;
 mod client;
 mod decide;
 mod demo;
+mod export;
 mod healthcheck;
 mod import;
 mod judge;
@@ -23,6 +24,8 @@ mod sarif;
 mod schema;
 mod serve;
 mod simulate;
+mod slo;
+mod slos;
 mod status;
 mod test;
 mod wait;
@@ -65,9 +68,9 @@ Exit codes:
   0   pass, or done
   1   unexpected
   2   usage, configuration or rules refused
-  3   done, with findings (test: a test failed; import: something had no equivalent; plan: a check
-      cannot decide; simulate: a promise is not kept; backtest: a false fail, a miss, or a
-      verdict that got worse)
+  3   done, with findings (test: a test failed; import, export: something had no equivalent;
+      plan: a check cannot decide; simulate: a promise is not kept; backtest: a false fail, a
+      miss, or a verdict that got worse)
   10  fail
   11  pause (wait: held or cancelled)
   12  timed out
@@ -79,12 +82,14 @@ enum Command {
     Serve(serve::Arguments),
     /// See a bad wave stopped and a good one passed: targets, daemon, verdicts, a webhook.
     Demo(demo::Arguments),
-    /// Show every fault of rule files and configurations.
+    /// Show every fault of rule files, SLO files and configurations.
     Check(check::Arguments),
-    /// Print the JSON Schema of rule files, for editors.
-    Schema,
-    /// Make a rule file of Kayenta's, Argo's or Flagger's.
+    /// Print the JSON Schema of rule files or SLO files, for editors.
+    Schema(schema::Arguments),
+    /// Make rule files or SLO files of another tool's: Kayenta, Argo, Flagger; Sloth, OpenSLO, Pyrra.
     Import(import::Arguments),
+    /// Make recording and alert rules for Prometheus of SLO files.
+    Export(export::Arguments),
     /// Judge one gate, now or in the past, without a daemon.
     Judge(judge::Arguments),
     /// Run tests of rule files: given series, expected verdicts.
@@ -105,6 +110,8 @@ enum Command {
     List(list::Arguments),
     /// Show where a wave stands, and why.
     Status(status::Arguments),
+    /// Show how SLOs stand: burn rates, what is left, what waves spent.
+    Slo(slo::Arguments),
     /// Wait until a wave is settled; the exit code is the verdict.
     Wait(wait::Arguments),
     /// Pass or fail a gate: one that is held, or has failed.
@@ -141,8 +148,9 @@ pub fn run() -> u8 {
         Command::Serve(arguments) => serve::run(arguments),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
-        Command::Schema => schema::run(),
+        Command::Schema(arguments) => schema::run(&arguments),
         Command::Import(arguments) => import::run(&arguments),
+        Command::Export(arguments) => export::run(&arguments),
         Command::Judge(arguments) => judge::run(&arguments),
         Command::Test(arguments) => test::run(&arguments),
         Command::Record(arguments) => record::run(&arguments),
@@ -153,6 +161,7 @@ pub fn run() -> u8 {
         Command::Open(arguments) => open::run(&arguments),
         Command::List(arguments) => list::run(&arguments),
         Command::Status(arguments) => status::run(&arguments),
+        Command::Slo(arguments) => slo::run(&arguments),
         Command::Wait(arguments) => wait::run(&arguments),
         Command::Decide(arguments) => decide::run(&arguments),
         Command::Attest(arguments) => attest::run(&arguments),

@@ -38,6 +38,9 @@ pub(super) struct Arguments {
     /// The rollout that the wave belongs to.
     #[arg(long, value_name = "NAME")]
     rollout: Option<String>,
+    /// What kind of change it is: `exploratory` may use what an error budget keeps in reserve.
+    #[arg(long, value_name = "CLASS", value_parser = ["standard", "exploratory"])]
+    class: Option<String>,
     /// The start of the wave, RFC 3339; without it now.
     #[arg(long, value_name = "TIME")]
     start: Option<String>,
@@ -60,10 +63,15 @@ pub(super) fn run(arguments: &Arguments) -> Result<u8, Failure> {
         many => Value::from(many),
     };
     let mut body = Map::from_iter([("rules".to_owned(), rules)]);
-    let Arguments { baseline, run, rollout, start, deadline, .. } = arguments;
-    for (key, value) in
-        [("baseline", baseline), ("run", run), ("rollout", rollout), ("start", start), ("deadline", deadline)]
-    {
+    let Arguments { baseline, run, rollout, class, start, deadline, .. } = arguments;
+    for (key, value) in [
+        ("baseline", baseline),
+        ("run", run),
+        ("rollout", rollout),
+        ("class", class),
+        ("start", start),
+        ("deadline", deadline),
+    ] {
         if let Some(value) = value {
             body.insert(key.to_owned(), Value::from(value.as_str()));
         }

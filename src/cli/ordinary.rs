@@ -3,6 +3,7 @@
 use crate::cli::Failure;
 use crate::cli::past;
 use crate::cli::refused;
+use crate::cli::slos::Slos;
 use crate::plan::Change;
 use crate::rules::RuleFile;
 use crate::rules::Traffic;
@@ -14,6 +15,8 @@ pub(super) struct Ordinary {
     /// The rule file.
     #[arg(value_name = "FILE")]
     file: PathBuf,
+    #[command(flatten)]
+    slos: Slos,
     /// Another ordinary day for every check, in the words of the file's `traffic:`:
     /// `canary=50/s`, `baseline=200/s`, `bad=0.2%`, `noise=5%`, `instances.canary=3`,
     /// `latency.p99=600ms`; given again for each.
@@ -28,7 +31,7 @@ pub(super) struct Ordinary {
 impl Ordinary {
     /// The rule file; what is wrong with it goes to standard error.
     pub(super) fn rule_file(&self) -> Result<RuleFile, Failure> {
-        Ok(past::rule_file(&self.file)?.0)
+        Ok(past::rule_file(&self.file, &self.slos, None)?.0)
     }
 
     /// Puts what was given into `traffic`.

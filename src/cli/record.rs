@@ -14,7 +14,8 @@ use crate::cli::complain;
 use crate::cli::on_terminal;
 use crate::cli::past::PastArguments;
 use crate::cli::past::progress;
-use crate::cli::past::rule_file;
+use crate::cli::past::progress_of_budget;
+use crate::cli::past::tell_unknown;
 use crate::cli::print;
 use crate::cli::recordings::ENDING;
 use crate::cli::refused;
@@ -22,6 +23,7 @@ use crate::cli::runtime;
 use crate::cli::unexpected;
 use crate::cli::unreachable;
 use crate::engine;
+use crate::engine::PastAccount;
 use crate::report::plain;
 use crate::sources::recording;
 use crate::sources::recording::Answers;
@@ -47,7 +49,7 @@ pub(super) struct Arguments {
     #[command(flatten)]
     past: PastArguments,
     /// Take the recording of a gate of the daemon, with the evidence it was judged by.
-    #[arg(long, conflicts_with_all = ["baseline", "source", "start", "at", "config"])]
+    #[arg(long, conflicts_with_all = ["baseline", "class", "slos", "source", "start", "at", "config"])]
     from_daemon: bool,
     /// Which gate of the daemon's wave, where it has several.
     #[arg(long, value_name = "NAME", requires = "from_daemon")]
@@ -100,11 +102,14 @@ pub(super) fn run(arguments: &Arguments) -> Result<u8, Failure> {
 }
 
 fn of_past(arguments: &Arguments, file: &Path) -> Result<Recording, Failure> {
-    let (rules, text) = rule_file(file)?;
+    let (rules, text) = arguments.past.rule_file(file)?;
     let (source, past) = arguments.past.of(&rules)?;
-    let recorded = engine::record_past(&*source, &rules, &text, past, progress);
+    let slo_source = arguments.past.slo_source(&rules, &source)?;
+    let account = PastAccount::new(&*slo_source, past.until).telling(progress_of_budget);
+    let recorded = engine::record_past_by(&*source, &account, (&rules, &text), past, progress);
     let recorded = runtime()?.block_on(recorded).map_err(refused)?;
     on_terminal("");
+    tell_unknown(&rules);
     if let Some(error) = recorded.judged.outage {
         return Err(unreachable(anyhow!("nothing is written, because the source did not answer all: {error}")));
     }

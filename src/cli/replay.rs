@@ -11,6 +11,7 @@ use crate::cli::print;
 use crate::cli::recordings;
 use crate::cli::refused;
 use crate::cli::show_report;
+use crate::cli::slos::Slos;
 use crate::cli::unexpected;
 use crate::engine;
 use crate::engine::Replayed;
@@ -30,13 +31,20 @@ pub(super) struct Arguments {
     /// Judge by this rule file; without it by the rules that each recording holds.
     #[arg(long, value_name = "FILE")]
     rules: Option<PathBuf>,
+    #[command(flatten)]
+    slos: Slos,
     /// For people, or the verdict documents of the API, one a line.
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<u8, Failure> {
-    let rules = arguments.rules.as_deref().map(rule_file).transpose()?.map(|(rules, _)| rules);
+    let rules = arguments
+        .rules
+        .as_deref()
+        .map(|path| rule_file(path, &arguments.slos, None))
+        .transpose()?
+        .map(|(rules, _)| rules);
     let paths = recordings::found(&arguments.paths)?;
     let mut worst = EXIT_PASS;
     for path in &paths {

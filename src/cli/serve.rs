@@ -18,6 +18,9 @@ pub(super) struct Arguments {
     /// The folder of rule files.
     #[arg(long, value_name = "DIR")]
     rules: Option<PathBuf>,
+    /// The folder of SLO files.
+    #[arg(long, value_name = "DIR")]
+    slos: Option<PathBuf>,
     /// Where the API listens, such as 127.0.0.1:9466.
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<String>,
@@ -26,6 +29,7 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: Arguments) -> Result<u8, Failure> {
     let mut flags = Vec::new();
     flags.extend(arguments.rules.map(|folder| ("rules_dir", folder.display().to_string())));
+    flags.extend(arguments.slos.map(|folder| ("slos_dir", folder.display().to_string())));
     flags.extend(arguments.listen.map(|address| ("listen", address)));
     let config = Config::load(&Inputs::of_process(arguments.config, flags)).map_err(refused)?;
     runtime()?.block_on(app::serve(config)).map_err(|error| match error {

@@ -4,6 +4,8 @@
 //! wave gets the verdict that the daemon gave it.
 
 use crate::judge;
+use crate::judge::Charged;
+use crate::judge::Spent;
 use crate::judge::State;
 use crate::judge::Timing;
 use crate::rules::Digest;
@@ -16,6 +18,7 @@ use crate::series::Window;
 use crate::sources::gather;
 use crate::store::AuditEntry;
 use crate::store::Change;
+use crate::store::Charge;
 use crate::store::Message;
 use crate::wave;
 use crate::wave::Effect;
@@ -52,11 +55,17 @@ pub fn advance(wave: &Wave, rules: &RuleFile, state: &State, evidence: Vec<Inter
             continue;
         }
         advanced.state = state;
+        let spent = judgement.budget.as_ref().map(|budget| budget.spent);
         let event = Event::Judged(Box::new(judgement));
         let (wave, change) = apply(&advanced.wave, &rules.name, event, at);
         let index = advanced.state.judged();
         advanced.wave = wave;
-        advanced.changes.extend(change.map(|change| Change { evidence: vec![(index, interval)], ..change }));
+        let made = change.map(|change| Change {
+            evidence: vec![(index, interval)],
+            charge: spent.and_then(|spent| charge(rules, &change, spent)),
+            ..change
+        });
+        advanced.changes.extend(made);
     }
     advanced
 }
@@ -79,6 +88,7 @@ pub(super) fn change(wave: &Wave, gate: &Gate, effects: &[Effect], now: Timestam
         document: None,
         messages: Vec::new(),
         audit: Vec::new(),
+        charge: None,
     };
     for effect in effects {
         match effect {
@@ -93,6 +103,16 @@ pub(super) fn change(wave: &Wave, gate: &Gate, effects: &[Effect], now: Timestam
         }
     }
     change
+}
+
+/// What the wave of `change` is charged with, once the look is committed. A gate that
+/// observes is charged too: its wave served users all the same.
+fn charge(rules: &RuleFile, change: &Change, spent: Spent) -> Option<Charge> {
+    let slo = &rules.budget.as_ref()?.slo;
+    let gate = &change.gate;
+    let (wave, name) = (change.wave.to_string(), gate.rules.to_string());
+    let charged = Charged { wave, rules: name, attempt: gate.attempt, spent };
+    Some(Charge { slo: slo.name.clone(), digest: slo.digest.clone(), charged })
 }
 
 /// The question that brings the evidence of `windows`.

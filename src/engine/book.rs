@@ -3,11 +3,13 @@
 //! A folder is read all or nothing: one bad file leaves the old book as it was,
 //! because a gate that silently lost a check would pass what it should stop.
 
+use crate::engine::slo_book::SloBook;
 use crate::rules;
 use crate::rules::Diagnostic;
 use crate::rules::Digest;
 use crate::rules::RuleFile;
 use crate::rules::RulesName;
+use crate::rules::SloName;
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Read as _;
@@ -27,6 +29,8 @@ pub struct RuleBook {
     files: BTreeMap<RulesName, Arc<BookEntry>>,
     /// How many warnings each file has.
     warnings: BTreeMap<RulesName, usize>,
+    /// The SLOs that were read with them.
+    slos: SloBook,
 }
 
 /// One rule file and the text it was read from.
@@ -48,7 +52,7 @@ impl BookEntry {
     }
 }
 
-/// Why a folder of rule files was refused.
+/// Why a folder of rule files or of SLOs was refused.
 #[derive(Debug, thiserror::Error)]
 pub enum BookError {
     /// The folder or a file cannot be read.
@@ -67,13 +71,13 @@ pub enum BookError {
         folder: PathBuf,
     },
     /// More files than anybody means to have there.
-    #[error("`{}` holds more than {FILES_MAX} rule files", folder.display())]
+    #[error("`{}` holds more than {FILES_MAX} .yaml files", folder.display())]
     TooMany {
         /// Which.
         folder: PathBuf,
     },
     /// Faults of one or more files.
-    #[error("{} of the rule files are refused", files.len())]
+    #[error("{} of the files are refused", files.len())]
     Refused {
         /// Each refused file with its text and its faults.
         files: Vec<(PathBuf, String, Vec<Diagnostic>)>,
@@ -82,46 +86,100 @@ pub enum BookError {
     #[error("`{}` and `{}` are both named `{name}`", first.display(), second.display())]
     SameName {
         /// The name.
-        name: RulesName,
+        name: String,
         /// One.
         first: PathBuf,
         /// The other.
         second: PathBuf,
     },
+    /// More SLOs than are kept.
+    #[error("there are {found} SLOs, the limit is {limit}")]
+    TooManySlos {
+        /// How many there are.
+        found: usize,
+        /// How many may be.
+        limit: usize,
+    },
+    /// An SLO whose metrics nobody can be asked for.
+    #[error("`{}`: SLO `{name}` asks the source `{source_name}`, which is not configured; configured are: {known}", place.display())]
+    NoSource {
+        /// Where the SLO stands.
+        place: PathBuf,
+        /// What it is called.
+        name: SloName,
+        /// The source that it names.
+        source_name: String,
+        /// What there is, comma separated.
+        known: String,
+    },
+    /// An SLO whose budget would be forgotten before its period is over.
+    #[error(
+        "`{}`: SLO `{name}` has a period of {period}, and the store keeps what budgets are counted from for {days} days: \
+         make `store.retention.budgets_days` larger, or the period shorter",
+        place.display()
+    )]
+    NotKept {
+        /// Where the SLO stands.
+        place: PathBuf,
+        /// What it is called.
+        name: SloName,
+        /// Its period, at its longest.
+        period: String,
+        /// What is kept.
+        days: u16,
+    },
 }
 
 impl RuleBook {
     /// Reads every `*.yaml` and `*.yml` of `folder` but bases, with the warnings that were given.
-    pub fn read(folder: &Path) -> Result<(Self, Vec<Diagnostic>), BookError> {
+    /// Each is bundled with the SLO of `slos` that it names.
+    pub fn read(folder: &Path, slos: &SloBook) -> Result<(Self, Vec<Diagnostic>), BookError> {
         let paths = rule_paths(folder)?;
         let (mut files, mut refused, mut warnings) = (BTreeMap::new(), Vec::new(), Vec::new());
         let mut counts = BTreeMap::new();
         let mut places: BTreeMap<RulesName, PathBuf> = BTreeMap::new();
         for path in paths {
-            let text = read_text(&path)?;
+            let text = slos.bundled(&read_text(&path)?);
             match rules::parse(&path.display().to_string(), &text) {
                 Ok(parsed) => {
                     let name = parsed.rules.name.clone();
                     counts.insert(name.clone(), parsed.warnings.len());
                     warnings.extend(parsed.warnings);
                     if let Some(first) = places.insert(name.clone(), path.clone()) {
-                        return Err(BookError::SameName { name, first, second: path });
+                        return Err(BookError::SameName { name: name.to_string(), first, second: path });
                     }
                     files.insert(name, Arc::new(BookEntry { rules: parsed.rules, text }));
                 }
-                Err(faults) => refused.push((path, text, faults)),
+                Err(mut faults) => {
+                    slos.name_others(&mut faults);
+                    if rules::is_slo(&text) {
+                        misplaced(&mut faults, "this is an SLO among rule files", "move it to the SLOs, in `slos_dir`");
+                    }
+                    refused.push((path, text, faults));
+                }
             }
         }
         if !refused.is_empty() {
             return Err(BookError::Refused { files: refused });
         }
-        Ok((Self { files, warnings: counts }, warnings))
+        Ok((Self { files, warnings: counts, slos: slos.clone() }, warnings))
     }
 
     /// A book of files that were read elsewhere.
     pub fn of(entries: impl IntoIterator<Item = BookEntry>) -> Self {
         let files = entries.into_iter().map(|entry| (entry.rules.name.clone(), Arc::new(entry))).collect();
-        Self { files, warnings: BTreeMap::new() }
+        Self { files, warnings: BTreeMap::new(), slos: SloBook::default() }
+    }
+
+    /// The same with `slos` in force.
+    #[must_use]
+    pub fn with_slos(self, slos: SloBook) -> Self {
+        Self { slos, ..self }
+    }
+
+    /// The SLOs in force.
+    pub fn slos(&self) -> &SloBook {
+        &self.slos
     }
 
     /// The file `name`.
@@ -139,10 +197,11 @@ impl RuleBook {
         self.warnings.get(name).copied().unwrap_or(0)
     }
 
-    /// The digest of all files together.
+    /// The digest of all files and SLOs together.
     pub fn digest(&self) -> Digest {
         let lines = self.files.values().map(|entry| format!("{} {}\n", entry.rules.name, entry.rules.digest.as_str()));
-        Digest::of(lines.collect::<String>().as_bytes())
+        let slos = (!self.slos.is_empty()).then(|| format!("slos {}\n", self.slos.digest().as_str()));
+        Digest::of(lines.chain(slos).collect::<String>().as_bytes())
     }
 
     /// How many files there are.
@@ -161,6 +220,14 @@ impl RuleBook {
     }
 }
 
+/// Says of a file of the other kind that it is one, in place of each key that is not known.
+pub(super) fn misplaced(faults: &mut Vec<Diagnostic>, message: &str, help: &str) {
+    if let Some(mut first) = faults.iter().find(|fault| fault.code == "unknown_key").cloned() {
+        (first.message, first.help) = (message.to_owned(), help.to_owned());
+        *faults = vec![first];
+    }
+}
+
 /// The text of one rule file, with what it extends behind it; bytes that are not UTF-8
 /// are replaced, and the parser then says where.
 pub fn read_text(path: &Path) -> Result<String, BookError> {
@@ -175,17 +242,24 @@ pub fn read_text(path: &Path) -> Result<String, BookError> {
     Ok(rules::bundle(&own, &name, &read_file(&base)?))
 }
 
-fn read_file(path: &Path) -> Result<String, BookError> {
+/// The text of one file, as [`read_text`] reads it.
+pub(super) fn read_file(path: &Path) -> Result<String, BookError> {
     let unreadable = |source| BookError::Unreadable { path: path.to_owned(), source };
     let mut bytes = Vec::new();
     // One byte more than the limit, so that the parser sees that it is passed.
     fs::File::open(path).map_err(unreadable)?.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(unreadable)?;
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
+    Ok(rules::unbundled(&String::from_utf8_lossy(&bytes)).into_owned())
 }
 
 /// Every `*.yaml` and `*.yml` of `folder`, by name. One that begins with `_` is no gate:
 /// others extend it.
 pub fn rule_paths(folder: &Path) -> Result<Vec<PathBuf>, BookError> {
+    let paths = yaml_paths(folder)?;
+    if paths.is_empty() { Err(BookError::Empty { folder: folder.to_owned() }) } else { Ok(paths) }
+}
+
+/// As [`rule_paths`], of a folder that may hold none.
+pub(super) fn yaml_paths(folder: &Path) -> Result<Vec<PathBuf>, BookError> {
     let unreadable = |source| BookError::Unreadable { path: folder.to_owned(), source };
     let mut paths = Vec::new();
     for entry in fs::read_dir(folder).map_err(unreadable)? {
@@ -198,9 +272,5 @@ pub fn rule_paths(folder: &Path) -> Result<Vec<PathBuf>, BookError> {
         }
     }
     paths.sort();
-    match paths.len() {
-        0 => Err(BookError::Empty { folder: folder.to_owned() }),
-        n if FILES_MAX < n => Err(BookError::TooMany { folder: folder.to_owned() }),
-        _ => Ok(paths),
-    }
+    if FILES_MAX < paths.len() { Err(BookError::TooMany { folder: folder.to_owned() }) } else { Ok(paths) }
 }

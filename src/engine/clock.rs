@@ -4,6 +4,9 @@ use crate::series::Timestamp;
 use std::time::Duration;
 use tokio::time::Instant;
 
+/// The longest sleep until something is due.
+const GLANCE: Duration = Duration::from_mins(1);
+
 /// Where `now` comes from.
 #[derive(Clone, Copy, Debug)]
 pub enum Clock {
@@ -33,6 +36,16 @@ impl Clock {
                 Timestamp::from_millis(0) + elapsed.unwrap_or(Duration::ZERO)
             }
             Self::Replay { origin, begun } => *origin + begun.elapsed(),
+        }
+    }
+
+    /// Waits until something is due `at`, or a glance where that is later: a wall clock that
+    /// was set, or a machine that slept, must not leave work waiting for as long as was left
+    /// before. For ever where nothing is.
+    pub async fn until_due(&self, at: Option<Timestamp>) {
+        match at {
+            Some(at) => self.sleep_until(at.min(self.now() + GLANCE)).await,
+            None => std::future::pending().await,
         }
     }
 

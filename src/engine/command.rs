@@ -102,6 +102,7 @@ impl Engine {
             // Only an attempt that begins needs every param.
             let params = entry.as_ref().ok().map(|entry| entry.rules.params_of(&given)).transpose();
             let asked = Asked {
+                class: open.class,
                 rules: name.clone(),
                 digest,
                 mode,

@@ -145,6 +145,7 @@ impl Discovery {
                 rollout: None,
                 start: Some(since),
                 deadline: None,
+                class: None,
                 discovered: true,
             };
             match self.handle.open(open).await {

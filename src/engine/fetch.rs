@@ -2,6 +2,7 @@
 
 use crate::engine::advance;
 use crate::engine::book::BookEntry;
+use crate::engine::budgets::Budgets;
 use crate::engine::live::LiveWave;
 use crate::engine::live::Wanted;
 use crate::judge::State;
@@ -36,18 +37,35 @@ pub(super) enum Brought {
     Evidence(Vec<IntervalEvidence>),
 }
 
-/// Whom the gate asks; `None` where it names nobody and has but probes.
+/// Whom the gate asks; `None` where it names nobody and has but probes. Where those mind an
+/// error budget, what the wave served is asked of the SLO's source.
 pub(super) fn source_of(
     sources: &BTreeMap<String, Arc<dyn Source>>,
     entry: &BookEntry,
 ) -> Result<Option<Arc<dyn Source>>, sources::Error> {
-    let named = match &entry.rules.source {
+    let rules = &entry.rules;
+    let has_but_probes = rules.source.is_none() && rules.checks.iter().all(|check| check.probe.is_some());
+    match &rules.budget {
+        None if has_but_probes => Ok(None),
+        Some(budget) if has_but_probes => source_named(sources, budget.slo.source.as_deref()).map(Some),
+        _ => source_named(sources, rules.source.as_deref()).map(Some),
+    }
+}
+
+/// The source `name`, or the only one there is.
+///
+/// # Errors
+/// There is none of that name, or not exactly one.
+pub(super) fn source_named(
+    sources: &BTreeMap<String, Arc<dyn Source>>,
+    name: Option<&str>,
+) -> Result<Arc<dyn Source>, sources::Error> {
+    let found = match name {
         Some(name) => sources.get(name),
-        None if entry.rules.checks.iter().all(|check| check.probe.is_some()) => return Ok(None),
         None => sources.values().next().filter(|_| sources.len() == 1),
     };
-    named.cloned().map(Some).ok_or_else(|| sources::Error::NotConfigured {
-        name: entry.rules.source.clone().unwrap_or_default(),
+    found.cloned().ok_or_else(|| sources::Error::NotConfigured {
+        name: name.unwrap_or_default().to_owned(),
         known: sources.keys().cloned().collect::<Vec<_>>().join(", "),
     })
 }
@@ -55,7 +73,7 @@ pub(super) fn source_of(
 /// Asks for what the gate wants; its probes go on, or begin.
 pub(super) async fn bring(
     source: Option<&dyn Source>,
-    prober: &Prober,
+    (prober, budgets): (&Prober, &Budgets),
     entry: &BookEntry,
     wave: &WaveId,
     gate: &Gate,
@@ -71,7 +89,7 @@ pub(super) async fn bring(
     match (wanted, &gate.timing) {
         (Wanted::Evidence(windows), Some(timing)) => {
             let request = advance::request(rules, &bindings, timing, &windows);
-            let sources = gather::Sources { named: source, prober: Some(prober) };
+            let sources = gather::Sources { named: source, prober: Some(prober), accounts: Some(budgets) };
             gather::evidence(sources, &request).await.map(Brought::Evidence)
         }
         _ => match source {
@@ -95,7 +113,7 @@ pub(super) fn digest(
             own.answered();
             let Some(gate) = advance::gate_of(&live.wave, rules) else { return Vec::new() };
             let timing = Timing::of(&own.entry.rules, gate.start, scrape, gate.deadline);
-            own.state = Some(State::new(&own.entry.rules, timing));
+            own.state = Some(State::new(&own.entry.rules, timing).of_class(gate.class));
             let (wave, change) = advance::apply(&live.wave, rules, Event::Timed(timing), now);
             live.wave = wave;
             change.into_iter().collect()

@@ -6,13 +6,17 @@
 use crate::engine::board::Board;
 use crate::engine::board::Found;
 use crate::engine::book::RuleBook;
+use crate::engine::budgets::AccountView;
+use crate::engine::budgets::Budgets;
 use crate::engine::changes::Changes;
 use crate::engine::clock::Clock;
 use crate::engine::record::recording_of;
 use crate::engine::shelf::Shelf;
 use crate::engine::shelf::Shelves;
 use crate::engine::shelf::Trouble;
+use crate::rules::Class;
 use crate::rules::RulesName;
+use crate::rules::SloName;
 use crate::series::Timestamp;
 use crate::sources::recording;
 use crate::store;
@@ -39,6 +43,7 @@ pub struct Handle {
     store: Arc<dyn Store>,
     readiness: Arc<Mutex<Readiness>>,
     shelves: Arc<Shelves>,
+    budgets: Arc<Budgets>,
     clock: Clock,
 }
 
@@ -57,6 +62,8 @@ pub struct Open {
     pub run: Option<String>,
     /// The rollout the wave belongs to.
     pub rollout: Option<String>,
+    /// What kind of change the wave brings, where the caller says so.
+    pub class: Option<Class>,
     /// The start of the wave, if not now.
     pub start: Option<Timestamp>,
     /// A deadline other than the rule file's.
@@ -207,9 +214,10 @@ impl Handle {
         commands: mpsc::Sender<Command>,
         store: Arc<dyn Store>,
         (board, readiness, shelves): (Arc<Board>, Arc<Mutex<Readiness>>, Arc<Shelves>),
+        budgets: Arc<Budgets>,
         clock: Clock,
     ) -> Self {
-        Self { commands, board, store, readiness, shelves, clock }
+        Self { commands, board, store, readiness, shelves, budgets, clock }
     }
 
     /// Opens the gates that are not open and answers with the wave.
@@ -311,6 +319,21 @@ impl Handle {
         self.shelves.get()
     }
 
+    /// The accounts of every SLO in force, by name, as they stand.
+    pub fn accounts(&self) -> Vec<Arc<AccountView>> {
+        self.budgets.accounts()
+    }
+
+    /// The account of one SLO; `None` where none of that name is in force.
+    pub fn account(&self, name: &SloName) -> Option<Arc<AccountView>> {
+        self.budgets.account(name)
+    }
+
+    /// Who keeps the accounts: [`Budgets::keep`] is a task of its own.
+    pub fn budgets(&self) -> Arc<Budgets> {
+        Arc::clone(&self.budgets)
+    }
+
     /// Waves in memory, ordered by id.
     pub fn waves(&self) -> Vec<Listed> {
         self.board.list()
@@ -332,6 +355,13 @@ impl Handle {
             let digest = loaded.digest();
             let remark = format!("reload failed at {}: {message}; still running {}", last.at, digest.as_str());
             readiness.remarks.push(("rules", remark));
+        }
+        for account in self.accounts() {
+            if let Some(trouble) = &account.upkeep.trouble {
+                readiness
+                    .remarks
+                    .push(("slos", format!("the error budget of `{}` is not known: {trouble}", account.slo.name)));
+            }
         }
         readiness
     }

@@ -9,6 +9,7 @@ use crate::engine::handle::Published;
 use crate::judge;
 use crate::judge::State;
 use crate::judge::Timing;
+use crate::rules::RuleFile;
 use crate::rules::RulesName;
 use crate::series::IntervalEvidence;
 use crate::series::Timestamp;
@@ -32,6 +33,11 @@ pub(crate) const WINDOWS_MAX: u32 = 64;
 
 /// Shortest and longest pause after a source did not answer.
 const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mins(1));
+
+/// How long a source is left alone that did not answer after `failures` others.
+pub(super) fn pause_after(failures: u32) -> Duration {
+    RETRY.1.min(RETRY.0 * 2u32.saturating_pow(failures.min(6)))
+}
 
 /// One wave with everything needed to move it on.
 #[derive(Clone, Debug)]
@@ -108,9 +114,8 @@ impl LiveGate {
 
     /// Notes that the source did not answer, and waits longer each time.
     pub(crate) fn failed(&mut self, now: Timestamp) {
-        let pause = RETRY.0 * 2u32.saturating_pow(self.failures.min(6));
+        self.retry_at = Some(now + pause_after(self.failures));
         self.failures = self.failures.saturating_add(1);
-        self.retry_at = Some(now + pause.min(RETRY.1));
     }
 
     /// Notes that it did.
@@ -143,7 +148,7 @@ impl LiveWave {
             if let (Some(timing), false) = (gate.timing, gate.state.is_final()) {
                 let rules = &own.entry.rules;
                 let until = evidence.last().map_or(gate.start, |interval| interval.window.to);
-                let (state, judgement) = judge::judge(rules, &State::new(rules, timing), &evidence, until);
+                let (state, judgement) = judge::judge(rules, &begun(rules, timing, &gate), &evidence, until);
                 gate.judgement = (0 < state.judged()).then_some(judgement);
                 own.state = Some(state);
                 wave::restore(&mut gate, until);
@@ -164,7 +169,7 @@ impl LiveWave {
         let (Some(gate), Some(own), Some(last)) = (gate, self.gates.get(rules), evidence.last()) else { return };
         if let Some(timing) = gate.timing.filter(|_| u32::try_from(evidence.len()) == Ok(gate.judged)) {
             let rules = &own.entry.rules;
-            let (_, judgement) = judge::judge(rules, &State::new(rules, timing), evidence, last.window.to);
+            let (_, judgement) = judge::judge(rules, &begun(rules, timing, gate), evidence, last.window.to);
             gate.judgement = Some(judgement);
         }
     }
@@ -214,6 +219,11 @@ impl LiveWave {
     pub(crate) fn is_over_since(&self, then: Timestamp) -> bool {
         self.wave.gates.iter().all(|gate| gate.state.is_final() && gate.opened_at.max(gate.revised_at) < then)
     }
+}
+
+/// What the judge remembers of a gate that has judged nothing.
+fn begun(rules: &RuleFile, timing: Timing, gate: &Gate) -> State {
+    State::new(rules, timing).of_class(gate.class)
 }
 
 fn published_gate(gate: &Gate, own: &LiveGate) -> Published {

@@ -1,6 +1,7 @@
 //! One gate judged in hindsight: every look as the daemon would have made it.
 
 use crate::engine::advance;
+use crate::engine::budgets::PastAccount;
 use crate::engine::command::unfit;
 use crate::engine::command::usable;
 use crate::engine::handle::Refusal;
@@ -8,12 +9,14 @@ use crate::engine::hindsight::Hindsight;
 use crate::engine::live::WINDOWS_MAX;
 use crate::judge::State;
 use crate::judge::Timing;
+use crate::rules::Class;
 use crate::rules::RuleFile;
 use crate::rules::query::Bindings;
 use crate::series::IntervalEvidence;
 use crate::series::Timestamp;
 use crate::series::Window;
 use crate::sources;
+use crate::sources::Accounts;
 use crate::sources::Source;
 use crate::sources::gather;
 use crate::wave;
@@ -38,6 +41,8 @@ pub struct Past {
     pub baseline: Option<String>,
     /// Params that are given.
     pub params: BTreeMap<String, String>,
+    /// What kind of change the wave brings.
+    pub class: Option<Class>,
     /// The start of the wave.
     pub start: Timestamp,
     /// No look after.
@@ -71,7 +76,22 @@ pub async fn judge_past(
     past: Past,
     progress: impl FnMut(u32, u32),
 ) -> Result<JudgedPast, Refusal> {
-    let (judging, outage) = judge(source, rules, past, None, Course::default(), progress).await?;
+    let account = PastAccount::new(source, past.until);
+    judge_past_by(source, &account, rules, past, progress).await
+}
+
+/// As [`judge_past`], of a service whose account somebody else keeps.
+///
+/// # Errors
+/// The gate could not have been opened.
+pub async fn judge_past_by(
+    source: &dyn Source,
+    accounts: &dyn Accounts,
+    rules: &RuleFile,
+    past: Past,
+    progress: impl FnMut(u32, u32),
+) -> Result<JudgedPast, Refusal> {
+    let (judging, outage) = judge((source, accounts), rules, past, None, Course::default(), progress).await?;
     let Judging { gate: Hindsight { wave, document, .. }, evidence, .. } = judging;
     // A step changes gates and never takes one away.
     let gate = &wave.gates[0];
@@ -120,12 +140,13 @@ pub async fn judge_moments(
     scrape: Duration,
     course: Course<'_>,
 ) -> Result<JudgedMoments, Refusal> {
-    let (judging, outage) = judge(source, rules, past, Some(scrape), course, |_, _| ()).await?;
+    let account = PastAccount::new(source, past.until);
+    let (judging, outage) = judge((source, &account), rules, past, Some(scrape), course, |_, _| ()).await?;
     Ok(JudgedMoments { documents: judging.gate.stood(), outage })
 }
 
 async fn judge<'a>(
-    source: &dyn Source,
+    sources: (&dyn Source, &dyn Accounts),
     rules: &'a RuleFile,
     past: Past,
     scrape: Option<Duration>,
@@ -133,6 +154,7 @@ async fn judge<'a>(
     progress: impl FnMut(u32, u32),
 ) -> Result<(Judging<'a>, Option<sources::Error>), Refusal> {
     let asked = Asked {
+        class: past.class,
         rules: rules.name.clone(),
         digest: rules.digest.clone(),
         mode: rules.mode,
@@ -150,7 +172,7 @@ async fn judge<'a>(
     let wave = Wave { id: past.wave.clone(), rollout: None, gates: vec![gate] };
     let gate = Hindsight::of(rules, wave, course.words(), course.moments);
     let mut judging = Judging { rules, gate, evidence: Vec::new() };
-    let outage = judging.looks(source, &past, scrape, progress).await.err();
+    let outage = judging.looks(sources, &past, scrape, progress).await.err();
     judging.gate.words_until(Some(past.until));
     if let Some(error) = &outage {
         judging.gate.apply(Event::Silent { message: error.in_full() }, past.until);
@@ -171,6 +193,11 @@ pub fn has_past(rules: &RuleFile) -> Result<(), Refusal> {
     Err(Refusal::Unusable { pointer: "/rules".to_owned(), message })
 }
 
+/// A source without probes, and who keeps the account of the service.
+pub(super) fn with_account<'a>(source: &'a dyn Source, accounts: &'a dyn Accounts) -> gather::Sources<'a> {
+    gather::Sources { accounts: Some(accounts), ..gather::Sources::only(source) }
+}
+
 /// The one gate on its way, with the evidence that it was judged by.
 struct Judging<'a> {
     rules: &'a RuleFile,
@@ -181,7 +208,7 @@ struct Judging<'a> {
 impl Judging<'_> {
     async fn looks(
         &mut self,
-        source: &dyn Source,
+        (source, accounts): (&dyn Source, &dyn Accounts),
         past: &Past,
         scrape: Option<Duration>,
         mut progress: impl FnMut(u32, u32),
@@ -195,14 +222,14 @@ impl Judging<'_> {
         };
         let timing = Timing::of(rules, past.start, scrape, None);
         self.gate.apply(Event::Timed(timing), past.start);
-        let mut state = State::new(rules, timing);
+        let mut state = State::new(rules, timing).of_class(self.gate.wave.gates[0].class);
         let last = timing.last_by(past.until);
         while state.judged() < last && !self.gate.wave.gates[0].state.is_final() {
             let first = state.judged() + 1;
             let upto = last.min(state.judged() + WINDOWS_MAX);
             let windows: Vec<Window> = (first..=upto).map(|index| timing.window(index)).collect();
             let request = advance::request(rules, &bindings, &timing, &windows);
-            let evidence = gather::evidence(gather::Sources::only(source), &request).await?;
+            let evidence = gather::evidence(with_account(source, accounts), &request).await?;
             let (next, changes) = self.gate.advance(state, evidence);
             state = next;
             let judged = changes.into_iter().flat_map(|change| change.evidence);

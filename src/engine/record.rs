@@ -1,16 +1,19 @@
 //! Recordings are made: of a gate that is there, or of a source's past.
 
 use crate::engine::advance;
+use crate::engine::budgets::PastAccount;
 use crate::engine::handle::Refusal;
 use crate::engine::live::WINDOWS_MAX;
 use crate::engine::past::JudgedPast;
 use crate::engine::past::Past;
-use crate::engine::past::judge_past;
+use crate::engine::past::judge_past_by;
+use crate::engine::past::with_account;
 use crate::rules::RuleFile;
 use crate::rules::query::Bindings;
 use crate::series::IntervalEvidence;
 use crate::series::Window;
 use crate::sources;
+use crate::sources::Accounts;
 use crate::sources::Source;
 use crate::sources::gather;
 use crate::sources::recording::Recorder;
@@ -47,10 +50,26 @@ pub async fn record_past(
     past: Past,
     progress: impl FnMut(u32, u32),
 ) -> Result<RecordedPast, Refusal> {
+    // A month of raw samples is no part of a recording: what was read of the service is in its evidence.
+    let account = PastAccount::new(source, past.until);
+    record_past_by(source, &account, (rules, rules_text), past, progress).await
+}
+
+/// As [`record_past`], of a service whose account somebody else keeps.
+///
+/// # Errors
+/// The gate could not have been opened.
+pub async fn record_past_by(
+    source: &dyn Source,
+    accounts: &dyn Accounts,
+    (rules, rules_text): (&RuleFile, &str),
+    past: Past,
+    progress: impl FnMut(u32, u32),
+) -> Result<RecordedPast, Refusal> {
     let recorder = Recorder::new(source);
     let (until, wave) = (past.until, past.wave.clone());
     let baseline = past.baseline.clone();
-    let mut judged = judge_past(&recorder, rules, past, progress).await?;
+    let mut judged = judge_past_by(&recorder, accounts, rules, past, progress).await?;
     let params = judged.wave.gates[0].params.clone();
     let bindings = Bindings { wave: wave.as_str(), baseline: baseline.as_deref(), params: &params };
     let mut intervals = judged.evidence.clone();
@@ -63,7 +82,7 @@ pub async fn record_past(
             let upto = last.min(next + WINDOWS_MAX - 1);
             let windows: Vec<Window> = (next..=upto).map(|index| timing.window(index)).collect();
             let request = advance::request(rules, &bindings, &timing, &windows);
-            match gather::evidence(gather::Sources::only(&recorder), &request).await {
+            match gather::evidence(with_account(&recorder, accounts), &request).await {
                 Ok(more) => intervals.extend(more),
                 Err(error) => judged.outage = Some(error.in_full()),
             }
@@ -93,6 +112,7 @@ pub fn recording_of(
         rollout: wave.rollout.clone(),
         baseline: gate.baseline.clone(),
         params: gate.params.clone(),
+        class: gate.class,
         rules: gate.rules.clone(),
         digest: gate.digest.as_str().to_owned(),
         rules_text: rules_text.to_owned(),

@@ -19,7 +19,9 @@ use crate::judge::Timing;
 use crate::rules;
 use crate::rules::Check;
 use crate::rules::RuleFile;
+use crate::rules::Slo;
 use crate::rules::query::Bindings;
+use crate::series::BudgetEvidence;
 use crate::series::CheckEvidence;
 use crate::series::Fault;
 use crate::series::IntervalEvidence;
@@ -43,6 +45,8 @@ use crate::wire::Recording;
 use crate::wire::RecordingHeader;
 use crate::wire::Standing;
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::time::Duration;
 
 /// As long as a source's words may be in evidence.
 const MAX_MESSAGE_CHARS: usize = 256;
@@ -210,6 +214,7 @@ impl<'a> Judging<'a> {
     /// The gate as it was opened and timed.
     fn of(rules: &'a RuleFile, header: &RecordingHeader, course: Course<'a>) -> Result<Self, ReplayError> {
         let asked = Asked {
+            class: Some(header.class),
             rules: rules.name.clone(),
             digest: rules.digest.clone(),
             mode: rules.mode,
@@ -241,7 +246,8 @@ impl<'a> Judging<'a> {
     fn over(&mut self, evidence: Vec<IntervalEvidence>) -> Vec<Change> {
         let mut changes = Vec::new();
         if let Some(timing) = self.timing {
-            changes = self.gate.advance(State::new(self.rules, timing), evidence).1;
+            let state = State::new(self.rules, timing).of_class(self.gate.wave.gates[0].class);
+            changes = self.gate.advance(state, evidence).1;
         }
         changes.extend(self.gate.words_until(None));
         changes
@@ -289,11 +295,54 @@ async fn evidence_for(rules: &RuleFile, timing: Timing, recording: &Recording) -
         };
         columns.push(column.into_iter());
     }
+    let mut budgets = rules.budget.as_ref().map(|_| of_budget(rules, &params, recording, &windows).into_iter());
     let interval = |window: &Window| {
         let checks = columns.iter_mut().map(|column| column.next().unwrap_or_else(CheckEvidence::missing)).collect();
-        IntervalEvidence { window: *window, checks }
+        let budget = budgets.as_mut().map(|column| column.next().flatten().unwrap_or_else(unknown));
+        IntervalEvidence { window: *window, checks, budget }
     };
     windows.iter().map(interval).collect()
+}
+
+/// What was recorded of the error budget in each of `windows`; nothing where these rules
+/// mind another SLO, count it by other cohorts, or where nobody minded any.
+///
+/// There is no gathering anew: a recording has no account of its service but the one that
+/// was read at each look.
+fn of_budget(
+    rules: &RuleFile,
+    params: &BTreeMap<String, String>,
+    recording: &Recording,
+    windows: &[Window],
+) -> Vec<Option<BudgetEvidence>> {
+    let same = recorded_rules(&recording.header).is_ok_and(|recorded| {
+        let budgets = rules.budget.as_ref().zip(recorded.budget.as_ref());
+        let then = self::params(&recorded, &recording.header);
+        budgets.is_some_and(|(own, other)| reads_alike(&own.slo, &other.slo))
+            && rules.cohorts == recorded.cohorts
+            && then.is_ok_and(|then| then == *params)
+    });
+    let one = |(window, interval): (&Window, &IntervalEvidence)| {
+        interval.budget.clone().filter(|_| same && interval.window == *window)
+    };
+    windows.iter().zip(&recording.intervals).map(one).collect()
+}
+
+/// Whether the same is counted, over the same windows: objective and policies may differ,
+/// which say what becomes of the counts.
+fn reads_alike(one: &Slo, other: &Slo) -> bool {
+    let windows = |slo: &Slo| {
+        let tiers = slo.tiers.iter().flat_map(|tier| [tier.long, tier.short]);
+        tiers.chain(slo.absolute.map(|absolute| absolute.within)).collect::<BTreeSet<Duration>>()
+    };
+    let counted =
+        |slo: &Slo| (slo.counted_by.clone(), slo.period.clone(), slo.budgeting, slo.settle, slo.strata.clone());
+    counted(one) == counted(other) && windows(one) == windows(other)
+}
+
+/// Of a budget that nobody read.
+fn unknown() -> BudgetEvidence {
+    BudgetEvidence { wave: CheckEvidence::missing(), service: None }
 }
 
 /// What was recorded of the check at `position` in each of `windows`.
@@ -308,7 +357,8 @@ fn of_recorded(recording: &Recording, position: usize, windows: &[Window]) -> Ve
 /// The evidence of one check from the recorded answers; blind with the reason where they
 /// do not have it.
 async fn gathered(check: &Check, request: &Request<'_>, source: &Recorded, is_empty: bool) -> Vec<CheckEvidence> {
-    let alone = RuleFile { checks: vec![check.clone()], ..request.rules.clone() };
+    // The budget is no check of its own: its evidence is taken over as a whole.
+    let alone = RuleFile { checks: vec![check.clone()], budget: None, ..request.rules.clone() };
     let own = Request { rules: &alone, ..*request };
     let result = if is_empty {
         Err("what this check asks was not recorded, and the recording has no answers of a source".to_owned())

@@ -10,6 +10,7 @@ use crate::engine::board::Occasion;
 use crate::engine::book::BookEntry;
 use crate::engine::book::BookError;
 use crate::engine::book::RuleBook;
+use crate::engine::budgets::Budgets;
 use crate::engine::clock::Clock;
 use crate::engine::fetch::Fetched;
 use crate::engine::fetch::bring;
@@ -54,10 +55,6 @@ const HOUSEKEEPING: Duration = Duration::from_hours(1);
 
 /// How often a store that could not write is tried again, where no commit does.
 const PROBE: Duration = Duration::from_secs(15);
-
-/// The longest sleep: a wall clock that was set, or a machine that slept, must not
-/// leave looks waiting for as long as was left before.
-const GLANCE: Duration = Duration::from_mins(1);
 
 /// Requests that wait for the loop; a further one waits in its own task.
 const COMMANDS_MAX: usize = 256;
@@ -107,6 +104,7 @@ pub struct Engine {
     board: Arc<Board>,
     readiness: Arc<Mutex<Readiness>>,
     shelves: Arc<Shelves>,
+    budgets: Arc<Budgets>,
     waves: BTreeMap<WaveId, LiveWave>,
     /// When each gate is next due.
     queue: BTreeSet<(Timestamp, WaveId, RulesName)>,
@@ -128,12 +126,16 @@ impl Engine {
         let (sender, commands) = mpsc::channel(COMMANDS_MAX);
         let shelves = Arc::new(Shelves::new(parts.book.clone(), now));
         let shared = (Arc::clone(&board), Arc::clone(&readiness), Arc::clone(&shelves));
-        let handle = Handle::new(sender, Arc::clone(&parts.store), shared, parts.clock);
+        let (store, sources, metrics) = (Arc::clone(&parts.store), parts.sources.clone(), Arc::clone(&parts.metrics));
+        let budgets = Budgets::open(parts.clock, store, sources, metrics, parts.book.slos()).await?;
+        let budgets = Arc::new(budgets);
+        let handle = Handle::new(sender, Arc::clone(&parts.store), shared, Arc::clone(&budgets), parts.clock);
         let mut engine = Self {
             parts,
             board,
             readiness,
             shelves,
+            budgets,
             waves: BTreeMap::new(),
             queue: BTreeSet::new(),
             fetches: JoinSet::new(),
@@ -166,7 +168,7 @@ impl Engine {
                 () = drain.cancelled() => Wakeup::Drain,
                 Some(command) = self.commands.recv() => Wakeup::Command(command),
                 Some(first) = self.fetches.join_next() => Wakeup::Fetched(first),
-                () = next_due(clock, due) => Wakeup::Due,
+                () = clock.until_due(due) => Wakeup::Due,
                 _ = housekeeping.tick() => Wakeup::Housekeeping,
                 _ = probes.tick(), if self.store_fails => Wakeup::Probe,
             };
@@ -234,11 +236,12 @@ impl Engine {
         let source = self.source_of(&entry);
         let (wave, rules, attempt) = (id.clone(), rules.clone(), gate.attempt);
         let (metrics, prober) = (Arc::clone(&self.parts.metrics), Arc::clone(&self.parts.prober));
+        let budgets = Arc::clone(&self.budgets);
         self.fetches.spawn(async move {
             let brought = match source {
                 Ok(source) => {
                     let begun = Instant::now();
-                    let brought = bring(source.as_deref(), &prober, &entry, &wave, &gate, wanted).await;
+                    let brought = bring(source.as_deref(), (&prober, &budgets), &entry, &wave, &gate, wanted).await;
                     let outcome = brought.as_ref().map_or_else(sources::Error::code, |_| "ok");
                     let name = source.as_deref().unwrap_or(&*prober).name();
                     metrics.source_answered(name, outcome, begun.elapsed());
@@ -335,7 +338,10 @@ impl Engine {
         }
         match &result {
             Err(error) if error.is_refusal() => {}
-            Ok(()) => self.found_store(None),
+            Ok(()) => {
+                self.budgets.learn(changes);
+                self.found_store(None);
+            }
             Err(error) => self.found_store(Some(Chain(error).to_string())),
         }
         result
@@ -436,6 +442,7 @@ impl Engine {
     }
 
     pub(super) fn put_book(&mut self, book: RuleBook) {
+        self.budgets.put(book.slos());
         self.shelves.take(book.clone(), self.now());
         self.parts.book = book;
     }
@@ -484,13 +491,5 @@ impl Engine {
         for (state, word) in wire::STATES {
             self.parts.metrics.gates(word, gates().filter(|gate| gate.state == state).count());
         }
-    }
-}
-
-/// The loop's only timer: the first gate that is due, while there is room to fetch.
-async fn next_due(clock: Clock, due: Option<Timestamp>) {
-    match due {
-        Some(at) => clock.sleep_until(at.min(clock.now() + GLANCE)).await,
-        None => std::future::pending().await,
     }
 }

@@ -1,15 +1,14 @@
-//! The folder of rule files, watched: what changes there comes into force, all or nothing.
+//! The folders of rule files and SLOs, watched: what changes there comes into force, all or nothing.
 //!
-//! It is read again and again by its bytes: that sees an editor that writes in place, one
+//! They are read again and again by their bytes: that sees an editor that writes in place, one
 //! that renames, and Kubernetes, which swaps a link, and needs nothing of the file system.
 //! What is still being written is not taken: two readings in a row must be equal, and a
 //! third after the files were parsed.
 
 use crate::engine::book::BookError;
 use crate::engine::book::RuleBook;
-use crate::engine::book::read_text;
-use crate::engine::book::rule_paths;
 use crate::engine::clock::Clock;
+use crate::engine::folders::Folders;
 use crate::engine::handle::Handle;
 use crate::engine::shelf::Trouble;
 use crate::rules;
@@ -17,13 +16,11 @@ use crate::rules::Diagnostic;
 use crate::rules::Digest;
 use crate::telemetry::Chain;
 use crate::telemetry::Metrics;
-use std::path::Path;
-use std::path::PathBuf;
 use std::sync::Arc;
 
-/// A folder of rule files and whom to tell of its changes.
+/// Folders of rule files and SLOs, and whom to tell of their changes.
 pub struct Watch {
-    folder: PathBuf,
+    folders: Folders,
     handle: Handle,
     metrics: Arc<Metrics>,
     clock: Clock,
@@ -33,7 +30,7 @@ pub struct Watch {
     tried: Option<Glance>,
 }
 
-/// What lies in the folder: equal when nothing changed.
+/// What lies in the folders: equal when nothing changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Glance {
     Files(Digest),
@@ -44,8 +41,8 @@ type ReadBook = Result<(RuleBook, Vec<Diagnostic>), BookError>;
 
 impl Watch {
     /// Nothing was seen yet.
-    pub fn new(folder: PathBuf, handle: Handle, metrics: Arc<Metrics>, clock: Clock) -> Self {
-        Self { folder, handle, metrics, clock, last: None, tried: None }
+    pub fn new(folders: Folders, handle: Handle, metrics: Arc<Metrics>, clock: Clock) -> Self {
+        Self { folders, handle, metrics, clock, last: None, tried: None }
     }
 
     /// Looks whether something changed, and takes it once it has stood still.
@@ -107,33 +104,19 @@ impl Watch {
 
     /// `None` where the process ends.
     async fn see(&self) -> Option<Glance> {
-        let folder = self.folder.clone();
-        tokio::task::spawn_blocking(move || Glance::at(&folder)).await.ok()
+        let folders = self.folders.clone();
+        tokio::task::spawn_blocking(move || Glance::at(&folders)).await.ok()
     }
 
     async fn read(&self) -> Option<ReadBook> {
-        let folder = self.folder.clone();
-        tokio::task::spawn_blocking(move || RuleBook::read(&folder)).await.ok()
+        let folders = self.folders.clone();
+        tokio::task::spawn_blocking(move || folders.read()).await.ok()
     }
 }
 
 impl Glance {
-    fn at(folder: &Path) -> Self {
-        let text = |path: &PathBuf| Ok((path.clone(), read_text(path)?));
-        let files = rule_paths(folder).and_then(|paths| paths.iter().map(text).collect::<Result<Vec<_>, BookError>>());
-        match files {
-            // Digests have one length, so that no two folders are one.
-            Ok(files) => {
-                let mut bytes = Vec::new();
-                for (path, text) in files {
-                    for part in [path.as_os_str().as_encoded_bytes(), text.as_bytes()] {
-                        bytes.extend_from_slice(Digest::of(part).as_str().as_bytes());
-                    }
-                }
-                Self::Files(Digest::of(&bytes))
-            }
-            Err(error) => Self::Unreadable(Chain(&error).to_string()),
-        }
+    fn at(folders: &Folders) -> Self {
+        folders.digest().map_or_else(|error| Self::Unreadable(Chain(&error).to_string()), Self::Files)
     }
 }
 

@@ -1,5 +1,6 @@
 //! What the API asks of the engine.
 
+use crate::engine::AccountView;
 use crate::engine::Attest;
 use crate::engine::Changes;
 use crate::engine::Handle;
@@ -11,6 +12,7 @@ use crate::engine::Refusal;
 use crate::engine::Shelf;
 use crate::engine::Word;
 use crate::rules::RulesName;
+use crate::rules::SloName;
 use crate::wave::WaveId;
 use std::future::Future;
 use std::sync::Arc;
@@ -64,6 +66,12 @@ pub trait Gates: Clone + Send + Sync + 'static {
 
     /// See [`Handle::rules`].
     fn rules(&self) -> Arc<Shelf>;
+
+    /// See [`Handle::accounts`].
+    fn accounts(&self) -> Vec<Arc<AccountView>>;
+
+    /// See [`Handle::account`].
+    fn account(&self, name: &SloName) -> Option<Arc<AccountView>>;
 
     /// See [`Handle::readiness`].
     fn readiness(&self) -> Readiness;
@@ -119,6 +127,14 @@ impl Gates for Handle {
 
     fn rules(&self) -> Arc<Shelf> {
         Self::rules(self)
+    }
+
+    fn accounts(&self) -> Vec<Arc<AccountView>> {
+        Self::accounts(self)
+    }
+
+    fn account(&self, name: &SloName) -> Option<Arc<AccountView>> {
+        Self::account(self, name)
     }
 
     fn readiness(&self) -> Readiness {

@@ -22,6 +22,7 @@ mod request;
 mod rules;
 mod server;
 mod settings;
+mod slos;
 mod target;
 mod verdict;
 mod waves;
@@ -85,13 +86,15 @@ const ATTEMPT_VERDICT: &str = "/v1/waves/{wave_id}/gates/{rules}/attempts/{attem
 const REVISION: &str = "/v1/waves/{wave_id}/gates/{rules}/attempts/{attempt}/revisions/{revision}";
 const RULES: &str = "/v1/rules";
 const RULE_FILE: &str = "/v1/rules/{rules}";
+const SLOS: &str = "/v1/slos";
+const SLO: &str = "/v1/slos/{slo}";
 const RECORDING: &str = "/v1/waves/{wave_id}/gates/{rules}/recording";
 const ENDPOINTS: &str = "/v1/endpoints";
 const ENDPOINT_DEAD: &str = "/v1/endpoints/{endpoint}/dead";
 const ENDPOINT_RESEND: &str = "/v1/endpoints/{endpoint}/resend";
 const ENDPOINT_ENABLE: &str = "/v1/endpoints/{endpoint}/enable";
 const MESSAGE_RESEND: &str = "/v1/endpoints/{endpoint}/dead/{message_id}/resend";
-const ROUTES: [&str; 25] = [
+const ROUTES: [&str; 27] = [
     LIVEZ,
     READYZ,
     METRICS,
@@ -111,6 +114,8 @@ const ROUTES: [&str; 25] = [
     REVISION,
     RULES,
     RULE_FILE,
+    SLOS,
+    SLO,
     RECORDING,
     ENDPOINTS,
     ENDPOINT_DEAD,
@@ -169,6 +174,8 @@ impl<G: Gates> Api<G> {
             .route(REVISION, get(verdict::revision::<G>))
             .route(RULES, get(rules::list::<G>))
             .route(RULE_FILE, get(rules::one::<G>))
+            .route(SLOS, get(slos::list::<G>))
+            .route(SLO, get(slos::one::<G>))
             .route(RECORDING, get(recording::of_gate::<G>))
             .route(ENDPOINTS, get(endpoints::list::<G>))
             .route(ENDPOINT_DEAD, get(endpoints::dead::<G>))

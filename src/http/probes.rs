@@ -3,6 +3,7 @@
 use crate::engine::Readiness;
 use crate::http::Api;
 use crate::http::Gates;
+use crate::http::slos;
 use crate::telemetry;
 use axum::extract::State;
 use axum::http::HeaderValue;
@@ -47,8 +48,9 @@ pub(crate) async fn readyz<G: Gates>(State(api): State<Api<G>>, uri: Uri) -> Res
     (status, [NO_STORE], text).into_response()
 }
 
-/// Our own metrics.
+/// Our own metrics; what SLOs say is as they stand now, whoever asks.
 pub(crate) async fn metrics<G: Gates>(State(api): State<Api<G>>) -> Response {
+    slos::count(&api.gates.accounts(), &api.shared.metrics);
     let kind = (CONTENT_TYPE, HeaderValue::from_static(telemetry::CONTENT_TYPE));
     ([kind, NO_STORE], api.shared.metrics.encode()).into_response()
 }

@@ -4,6 +4,7 @@ use crate::engine::Attest;
 use crate::engine::Open;
 use crate::engine::Word;
 use crate::http::problem::Problem;
+use crate::rules::Class;
 use crate::rules::RulesName;
 use crate::series::Timestamp;
 use crate::wave::Verdict;
@@ -39,6 +40,7 @@ pub(crate) struct OpenRequest {
     params: Params,
     run: Option<String>,
     rollout: Option<String>,
+    class: Option<String>,
     start: Option<String>,
     deadline: Option<String>,
 }
@@ -101,6 +103,7 @@ impl OpenRequest {
             params: params(self.params)?,
             run: name("/run", self.run)?,
             rollout: name("/rollout", self.rollout)?,
+            class: class(self.class.as_deref())?,
             start,
             deadline,
             discovered: false,
@@ -189,6 +192,12 @@ fn params(Params(given): Params) -> Result<BTreeMap<String, String>, Problem> {
         Ok((key, value.unwrap_or_default()))
     };
     given.into_iter().map(checked).collect()
+}
+
+fn class(word: Option<&str>) -> Result<Option<Class>, Problem> {
+    let Some(word) = word else { return Ok(None) };
+    let known = Class::WORDS.iter().find(|(known, _)| *known == word);
+    known.map(|(_, class)| Some(*class)).ok_or_else(|| Problem::field("/class", "must be `standard` or `exploratory`"))
 }
 
 fn instant(pointer: &str, text: Option<&str>) -> Result<Option<Timestamp>, Problem> {

@@ -72,7 +72,7 @@ mod tests {
             let canary = seen(Measure::Worst { value: value(index), series: Labels::default() });
             let baseline = Some(seen(Measure::Worst { value: 0.0, series: Labels::default() }));
             let check = CheckEvidence { canary, baseline, faults: Vec::new(), notices: Vec::new() };
-            let interval = IntervalEvidence { window: timing.window(index), checks: vec![check] };
+            let interval = IntervalEvidence { window: timing.window(index), checks: vec![check], budget: None };
             let (next, judgement) = judge_by(calendar, rules, &state, &[interval], timing.window(index).to);
             state = next;
             judged.push(judgement);

@@ -413,10 +413,13 @@ impl CheckState {
     }
 }
 
-fn cause_of(fault: &Fault) -> Cause {
+pub(crate) fn cause_of(fault: &Fault) -> Cause {
     match fault {
         Fault::CohortsOverlap { series } => Cause::CohortsOverlap { series: series.clone() },
         Fault::BadNeverSeen { selector } => Cause::BadNeverSeen { selector: selector.clone() },
+        Fault::ThresholdNotABucket { threshold, bounds } => {
+            Cause::ThresholdNotABucket { threshold: threshold.clone(), bounds: bounds.clone() }
+        }
         Fault::PartialAnswer { message } => Cause::PartialAnswer { message: message.clone() },
     }
 }

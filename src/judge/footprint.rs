@@ -93,7 +93,7 @@ impl Footprint for Labels {
     }
 }
 
-fields!(State: looks, checks);
+fields!(State: looks, checks, budget);
 
 mod tests {
     use super::*;
@@ -165,7 +165,7 @@ mod tests {
             };
             let window = timing.window(k);
             let checks = rules.checks.iter().map(evidence).collect();
-            judge(rules, &state, &[IntervalEvidence { window, checks }], window.to).0
+            judge(rules, &state, &[IntervalEvidence { window, checks, budget: None }], window.to).0
         })
     }
 

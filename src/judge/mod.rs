@@ -9,7 +9,9 @@
 
 mod alone;
 mod arrivals;
+mod budget;
 mod calendar;
+mod cause;
 mod check;
 mod counts;
 #[cfg(test)]
@@ -32,7 +34,26 @@ mod state;
 mod threshold;
 mod timing;
 
-pub use judgement::Cause;
+pub use budget::Attribution;
+pub use budget::BaselineKind;
+pub use budget::BudgetOutcome;
+pub use budget::Burn;
+pub use budget::BurnState;
+pub use budget::Charged;
+pub use budget::PeriodBurn;
+pub use budget::Policy;
+pub use budget::PolicyReading;
+pub use budget::Spent;
+pub use budget::Stand;
+pub use budget::TierReading;
+pub use budget::WaveShare;
+pub use budget::WavesSpent;
+pub use budget::WindowBurn;
+pub use budget::account;
+pub use budget::burn;
+pub use budget::spent_by;
+pub use budget::waves_spent;
+pub use cause::Cause;
 pub use judgement::CheckOutcome;
 pub use judgement::Cohort;
 pub use judgement::Effect;
@@ -69,6 +90,7 @@ pub(crate) use quantile::TAILS;
 pub(crate) use ratio::FLOOR_SHARE;
 pub(crate) use ratio::INSTANCE_SHARE;
 
+use crate::judge::budget::Sight;
 use crate::judge::calendar::Calendar;
 use crate::judge::calendar::once_open;
 use crate::judge::check::Look;
@@ -105,11 +127,14 @@ fn judge_by(
         if interval.window != state.timing.window(index) || index > state.timing.last() {
             continue;
         }
-        state.take(interval, index);
+        state.take(rules, interval, index);
         look = state.look(rules, interval.window.to, state.looks.place(index), state.looks.next(index));
         let State { checks, looks, timing, .. } = &mut state;
         for check in checks {
             check.look(&look, looks, timing);
+        }
+        if let Some((own, budget)) = state.budget.as_mut().zip(rules.budget.as_ref()) {
+            own.look(budget);
         }
     }
     let judgement = conclude(calendar, rules, &state, &look);
@@ -117,10 +142,14 @@ fn judge_by(
 }
 
 impl State {
-    fn take(&mut self, interval: &IntervalEvidence, index: u32) {
+    fn take(&mut self, rules: &RuleFile, interval: &IntervalEvidence, index: u32) {
         self.judged = index;
         self.looked += u32::from(self.timing.is_planned(index));
-        if index < self.timing.first_warm() {
+        let warm = self.timing.first_warm() <= index;
+        if let Some((own, budget)) = self.budget.as_mut().zip(rules.budget.as_ref()) {
+            own.fold(rules, budget, interval, warm);
+        }
+        if !warm {
             return;
         }
         // Evidence that lacks a check is evidence of not having looked.
@@ -140,10 +169,14 @@ fn conclude(calendar: Calendar<'_>, rules: &RuleFile, state: &State, look: &Look
     let outcomes: Vec<CheckOutcome> =
         rules.checks.iter().zip(&state.checks).map(|(check, own)| own.outcome(check, look)).collect();
     let warm = state.judged >= state.timing.first_warm();
+    let sight = Sight { warm, coverage: look.coverage };
+    let budget = state.budget.as_ref().zip(rules.budget.as_ref()).map(|(own, budget)| own.outcome(budget, sight));
+    let stand = budget.as_ref().map_or(Stand::Pass, |budget| budget.stand);
     let closed = calendar(look.at);
-    let ruling = ruling(rules, state, look, closed.as_ref(), &outcomes);
+    let ruling = ruling(rules, state, look, closed.as_ref(), &outcomes, budget.as_ref());
     let counted = || rules.checks.iter().zip(&state.checks).filter(|(check, _)| check.counts());
-    let healthy = !warm || counted().all(|(_, own)| own.is_healthy(look.coverage));
+    let checks_healthy = !warm || counted().all(|(_, own)| own.is_healthy(look.coverage));
+    let healthy = checks_healthy && budget.as_ref().is_none_or(|budget| budget.healthy);
     Judgement {
         at: look.at,
         looks: state.looked,
@@ -153,10 +186,13 @@ fn conclude(calendar: Calendar<'_>, rules: &RuleFile, state: &State, look: &Look
         expected: healthy
             .then(|| expected(ruling, look.at, closed.as_ref(), &outcomes))
             .flatten()
+            // Nobody knows when the budget will allow a PASS that it does not now.
+            .filter(|coming| coming.outcome != Outcome::Pass || stand == Stand::Pass)
             .and_then(|coming| once_open(calendar, &state.timing, coming)),
-        reasons: reasons(rules, state, ruling, closed, &outcomes),
+        reasons: reasons(rules, state, ruling, closed, &outcomes, budget.as_ref()),
         ruling,
         checks: outcomes,
+        budget,
     }
 }
 
@@ -188,24 +224,46 @@ fn all_pass(outcomes: &[CheckOutcome]) -> bool {
     counted.peek().is_some() && counted.all(|check| check.outcome == Outcome::Pass)
 }
 
-fn ruling(rules: &RuleFile, state: &State, look: &Look, closed: Option<&Closed>, outcomes: &[CheckOutcome]) -> Ruling {
+fn ruling(
+    rules: &RuleFile,
+    state: &State,
+    look: &Look,
+    closed: Option<&Closed>,
+    outcomes: &[CheckOutcome],
+    budget: Option<&BudgetOutcome>,
+) -> Ruling {
+    let stand = budget.map_or(Stand::Pass, |budget| budget.stand);
+    let may_pass = look.place.is_some() && look.min_end <= look.at && closed.is_none() && stand == Stand::Pass;
     let failed = |on_fail| outcomes.iter().any(|check| check.outcome == Outcome::Fail && check.on_fail == on_fail);
     if failed(OnFail::Fail) {
         Ruling::Fail
-    } else if failed(OnFail::Pause) {
+    } else if failed(OnFail::Pause) || stand == Stand::Hold {
         Ruling::Hold
-    } else if look.place.is_some() && look.min_end <= look.at && closed.is_none() && all_pass(outcomes) {
+    } else if may_pass && all_pass(outcomes) {
         Ruling::Pass
     } else if state.timing.last() <= state.judged {
         match rules.schedule.on_deadline {
-            // A wave is not failed for the calendar, nor where the warm-up or a planned
-            // downtime left not one look.
-            OnDeadline::Fail if closed.is_none() && state.looked > 0 => Ruling::Fail,
+            // A wave is not failed for the calendar, nor for how its service stands beside it,
+            // nor where the warm-up or a planned downtime left not one look.
+            OnDeadline::Fail if closed.is_none() && state.looked > 0 && !is_innocent(outcomes, budget) => Ruling::Fail,
             OnDeadline::Fail | OnDeadline::Pause => Ruling::Hold,
         }
     } else {
         Ruling::GoOn
     }
+}
+
+/// Whether all that holds the wave up is how its service stands, which is not its doing, or
+/// what an earlier day was like, which is no proof of it (slo.md §3.3).
+fn is_innocent(outcomes: &[CheckOutcome], budget: Option<&BudgetOutcome>) -> bool {
+    let Some(budget) = budget.filter(|budget| budget.stand != Stand::Pass) else { return false };
+    let of_wave = |reading: &&PolicyReading| match reading.policy {
+        Policy::WaveBurn => budget.wave.baseline_kind != BaselineKind::Historical,
+        Policy::Projected => true,
+        Policy::Reserve | Policy::WavesSpend | Policy::Page => false,
+    };
+    let cleared = |reading: &PolicyReading| matches!(reading.stand, None | Some(Stand::Pass));
+    all_pass(outcomes) && budget.policies.iter().filter(of_wave).all(cleared)
 }
 
 fn reasons(
@@ -214,9 +272,11 @@ fn reasons(
     ruling: Ruling,
     closed: Option<Closed>,
     outcomes: &[CheckOutcome],
+    budget: Option<&BudgetOutcome>,
 ) -> Vec<Reason> {
     let timing = &state.timing;
     let whole = |cause| Reason { check: None, cause };
+    let of_budget = || budget.iter().flat_map(|budget| budget.reasons.iter().cloned()).map(whole);
     let checks = u32::try_from(counted(outcomes).count()).unwrap_or(u32::MAX);
     if ruling == Ruling::Pass {
         return vec![whole(Cause::AllChecksPassed { checks })];
@@ -226,17 +286,21 @@ fn reasons(
         let planned = rules.schedule.warmup < rules.downtime;
         let until = timing.warm;
         let waits = if planned { Cause::PlannedDowntime { until } } else { Cause::WarmingUp { until } };
-        return std::iter::once(whole(waits)).chain(closed).collect();
+        let mut reasons: Vec<Reason> = of_budget().chain([whole(waits)]).chain(closed).collect();
+        reasons.sort_by_key(|reason| reason.cause.gravity());
+        return reasons;
     }
     let failed = counted(outcomes).any(|check| check.outcome == Outcome::Fail);
+    let held = budget.is_some_and(|budget| budget.stand == Stand::Hold);
     let mut reasons: Vec<Reason> = Vec::new();
-    if ruling != Ruling::GoOn && !failed {
+    if ruling != Ruling::GoOn && !failed && !held {
         reasons.push(whole(Cause::DeadlineReached { deadline: timing.deadline }));
     }
     for check in counted(outcomes) {
         let own = |cause: &Cause| Reason { check: Some(check.name.clone()), cause: cause.clone() };
         reasons.extend(check.reasons.iter().map(own));
     }
+    reasons.extend(of_budget());
     // Nobody needs to know when a wave that has failed could have passed.
     reasons.extend(closed.filter(|_| !failed));
     if all_pass(outcomes) {

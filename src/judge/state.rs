@@ -1,8 +1,10 @@
 //! What a gate remembers between looks, as plain values.
 
 use crate::judge::Timing;
+use crate::judge::budget::BudgetState;
 use crate::judge::check::CheckState;
 use crate::judge::looks::Looks;
+use crate::rules::Class;
 use crate::rules::RuleFile;
 
 /// Everything that earlier intervals left behind. Folding the same intervals
@@ -17,6 +19,8 @@ pub struct State {
     /// The planned looks, with their boundaries.
     pub(crate) looks: Looks,
     pub(crate) checks: Vec<CheckState>,
+    /// `None` where the rules mind no error budget.
+    pub(crate) budget: Option<BudgetState>,
 }
 
 impl State {
@@ -27,7 +31,17 @@ impl State {
         for check in &checks {
             check.prepare(&mut looks);
         }
-        Self { timing, judged: 0, looked: 0, looks, checks }
+        let budget = rules.budget.as_ref().map(|_| BudgetState::new(rules, &timing));
+        Self { timing, judged: 0, looked: 0, looks, checks, budget }
+    }
+
+    /// The same of a wave of `class`.
+    #[must_use]
+    pub fn of_class(mut self, class: Class) -> Self {
+        if let Some(budget) = &mut self.budget {
+            budget.class = class;
+        }
+        self
     }
 
     /// The grid.

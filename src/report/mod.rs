@@ -1,8 +1,11 @@
 //! Verdicts, plans and simulations for people, made from the published document and nothing else.
 
 mod brief;
+mod budget;
 mod plan;
 mod simulation;
+mod slo;
+mod slo_svg;
 mod svg;
 mod terminal;
 mod text;
@@ -11,6 +14,9 @@ mod xml;
 pub use brief::brief;
 pub use plan::plan;
 pub use simulation::simulation;
+pub use slo::slo;
+pub use slo::slos;
+pub use slo_svg::slo_svg;
 pub use svg::svg;
 pub use terminal::cell;
 pub use terminal::plain;

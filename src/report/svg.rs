@@ -206,7 +206,7 @@ fn number(value: f64) -> String {
     if text == "-0" { "0".to_owned() } else { text.to_owned() }
 }
 
-fn line(page: &mut String, class: &str, from: (f64, f64), to: (f64, f64)) {
+pub(super) fn line(page: &mut String, class: &str, from: (f64, f64), to: (f64, f64)) {
     let _ = writeln!(
         page,
         "<line class=\"{class}\" x1=\"{:.1}\" y1=\"{:.1}\" x2=\"{:.1}\" y2=\"{:.1}\"/>",
@@ -215,7 +215,7 @@ fn line(page: &mut String, class: &str, from: (f64, f64), to: (f64, f64)) {
 }
 
 /// `content` must be escaped.
-fn text(page: &mut String, class: &str, at: (f64, f64), anchor: &str, content: &str) {
+pub(super) fn text(page: &mut String, class: &str, at: (f64, f64), anchor: &str, content: &str) {
     let _ = writeln!(
         page,
         "<text class=\"{class}\" x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"{anchor}\">{content}</text>",

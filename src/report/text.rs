@@ -1,5 +1,6 @@
 //! A verdict as text for a terminal or a log.
 
+use crate::report::budget::Budget;
 use crate::report::terminal::painted;
 use crate::report::terminal::plain;
 use comfy_table::CellAlignment;
@@ -100,6 +101,9 @@ fn gate_text(document: &str, colour: bool) -> Result<String, serde_json::Error> 
         let check = reason.check.as_ref().map_or(String::new(), |check| format!("{}: ", plain(check)));
         let _ = writeln!(page, "  {check}{}  [{}]", plain(&reason.message), plain(&reason.code));
     }
+    if let Some(budget) = &gate.budget {
+        page.push_str(&budget.section());
+    }
     if !gate.requires.is_empty() {
         let _ = writeln!(page, "\nrequires");
     }
@@ -164,6 +168,9 @@ struct Gate {
     caveat: String,
     rules_digest: String,
     /// Absent in the document of an older daemon.
+    #[serde(default)]
+    budget: Option<Budget>,
+    /// As well.
     #[serde(default)]
     requires: Vec<Requirement>,
     would: Option<Would>,

@@ -1,9 +1,9 @@
-//! One file that others extend: found, bundled, merged.
+//! One file that others extend: found and merged.
 //!
-//! A gate keeps its rules as one text, so what a file extends is put behind it as
-//! a second YAML document. Each is read by itself, with places of its own; then
-//! the trees are merged, and everything that follows sees one file.
+//! Both are read by themselves, with places of their own; then the trees are merged,
+//! and everything that follows sees one file.
 
+use crate::rules::bundle::Bundle;
 use crate::rules::keys::check::KINDS;
 use crate::rules::keys::file::FILE;
 use crate::rules::reader::Reader;
@@ -11,10 +11,6 @@ use crate::rules::reader::quote;
 use crate::rules::yaml;
 use crate::rules::yaml::RawNode;
 use crate::rules::yaml::RawValue;
-
-/// The line between a file and its base, with the base's name behind it. It is the
-/// mark of a second document in YAML.
-const SEPARATOR: &str = "--- # base: ";
 
 /// Longest name of a base, in bytes.
 const MAX_NAME: usize = 128;
@@ -28,20 +24,14 @@ const MERGED: &[(&str, usize)] = &[
     ("windows", 1),
     ("params", 1),
     ("traffic", 2),
+    ("budget", 2),
     ("defaults", 2),
 ];
-
-/// The text of one gate's rules: a file, and what it extends behind it.
-pub fn bundle(own: &str, base_name: &str, base_text: &str) -> String {
-    let base_text = base_text.strip_prefix('\u{feff}').unwrap_or(base_text);
-    let line_end = if own.is_empty() || own.ends_with('\n') { "" } else { "\n" };
-    format!("{own}{line_end}{SEPARATOR}{base_name}\n{base_text}")
-}
 
 /// The file that `text` extends, in the same folder; `None` where it extends none,
 /// or where [`crate::rules::parse()`] will say what is wrong.
 pub fn base_of(text: &str) -> Option<String> {
-    let (own, base) = split(text);
+    let Bundle { own, base, .. } = Bundle::of(text);
     // Most files extend none, and are not read twice.
     if base.is_some() || !own.contains("extends") {
         return None;
@@ -49,18 +39,6 @@ pub fn base_of(text: &str) -> Option<String> {
     let root = yaml::read(own.strip_prefix('\u{feff}').unwrap_or(own)).ok()?;
     let (_, RawNode { value: RawValue::Text(name), .. }) = find(&root, "extends")? else { return None };
     is_plain(name).then(|| name.clone())
-}
-
-/// A bundle's parts: the file, and the name and text of what it extends.
-pub(super) fn split(bundle: &str) -> (&str, Option<(&str, &str)>) {
-    let mut at = 0;
-    for line in bundle.split_inclusive('\n') {
-        if let Some(name) = line.strip_prefix(SEPARATOR) {
-            return (&bundle[..at], Some((name.trim_end(), &bundle[at + line.len()..])));
-        }
-        at += line.len();
-    }
-    (bundle, None)
 }
 
 /// What diagnostics call the file `name` in the folder of `file`.

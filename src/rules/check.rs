@@ -259,6 +259,15 @@ fn histogram(reader: &mut Reader<'_>, table: &Table<'_>, query: Entry<'_>) -> Op
         let help = "take `worse` out, or take out `quantile` and judge the whole histogram";
         reader.error(entry.node.spot, "impossible_pair", message, help);
     }
+    let metric = whole_histogram(reader, query)?;
+    match quantile {
+        Some(quantile) => Some(CheckKind::Quantile { metric, quantile: quantile?, policy }),
+        None => Some(CheckKind::Histogram { metric, policy }),
+    }
+}
+
+/// A histogram with all its buckets.
+pub(super) fn whole_histogram(reader: &mut Reader<'_>, query: Entry<'_>) -> Option<Selector> {
     let metric = queried(reader, query, Selector::parse_with)?;
     if let Some(base) = metric.metric().strip_suffix("_bucket") {
         let message = format!("`{}` is one part of the histogram", metric.metric());
@@ -270,10 +279,7 @@ fn histogram(reader: &mut Reader<'_>, table: &Table<'_>, query: Entry<'_>) -> Op
         reader.error(query.node.spot, "bucket_label", message, "take the matcher on `le` out");
         return None;
     }
-    match quantile {
-        Some(quantile) => Some(CheckKind::Quantile { metric, quantile: quantile?, policy }),
-        None => Some(CheckKind::Histogram { metric, policy }),
-    }
+    Some(metric)
 }
 
 /// `p99`.
@@ -356,7 +362,7 @@ fn breach(reader: &mut Reader<'_>, entry: Entry<'_>) -> Option<Breach> {
 }
 
 /// The query of `entry`, read by `parse`.
-pub(super) fn queried<Q>(
+pub(in crate::rules) fn queried<Q>(
     reader: &mut Reader<'_>,
     entry: Entry<'_>,
     parse: impl Fn(&str, &[String]) -> Result<Q, Vec<QueryFault>>,

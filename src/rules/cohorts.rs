@@ -13,6 +13,7 @@ use crate::rules::reader::Entry;
 use crate::rules::reader::Reader;
 use crate::rules::reader::quote;
 use crate::rules::units::duration_text;
+use crate::rules::yaml::RawNode;
 use crate::rules::yaml::RawValue;
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -123,8 +124,19 @@ pub(super) fn matchers(reader: &mut Reader<'_>, entry: Entry<'_>) -> Option<Matc
 fn instance(reader: &mut Reader<'_>, entry: Entry<'_>) -> Option<Vec<String>> {
     let nodes =
         if let RawValue::List(nodes) = &entry.node.value { nodes.as_slice() } else { std::slice::from_ref(entry.node) };
+    let labels = labels(reader, entry, &nodes[..nodes.len().min(INSTANCE_LABELS)])?;
+    if labels.is_empty() || nodes.len() > INSTANCE_LABELS {
+        let message = format!("`instance` has {} labels, not 1 to {INSTANCE_LABELS}", nodes.len());
+        reader.error(entry.node.spot, "bad_length", message, "name the label that tells instances apart");
+        return None;
+    }
+    Some(labels)
+}
+
+/// The names of labels that `nodes` of `entry` are.
+pub(super) fn labels(reader: &mut Reader<'_>, entry: Entry<'_>, nodes: &[RawNode]) -> Option<Vec<String>> {
     let mut labels = Vec::new();
-    for node in nodes.iter().take(INSTANCE_LABELS) {
+    for node in nodes {
         let text = reader.text(Entry { node, ..entry }, 256)?;
         let plain = text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
         if !plain || text.starts_with(|c: char| c.is_ascii_digit()) {
@@ -133,11 +145,6 @@ fn instance(reader: &mut Reader<'_>, entry: Entry<'_>) -> Option<Vec<String>> {
             return None;
         }
         labels.push(text.to_owned());
-    }
-    if labels.is_empty() || nodes.len() > INSTANCE_LABELS {
-        let message = format!("`instance` has {} labels, not 1 to {INSTANCE_LABELS}", nodes.len());
-        reader.error(entry.node.spot, "bad_length", message, "name the label that tells instances apart");
-        return None;
     }
     Some(labels)
 }

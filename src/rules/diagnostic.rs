@@ -1,6 +1,7 @@
 //! Faults of a rule file as values, and as text for people.
 
-use crate::rules::base;
+use crate::rules::bundle::Bundle;
+use crate::rules::slo;
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::fmt;
@@ -25,6 +26,13 @@ pub struct Diagnostic {
     pub help: String,
     /// Errors refuse the file; warnings do not.
     pub severity: Severity,
+}
+
+impl Diagnostic {
+    /// The SLO that the fault is in, where it is in that of a bundle and not in the rule file.
+    pub fn slo(&self) -> Option<&str> {
+        slo::part_of(&self.file)
+    }
 }
 
 /// Whether a diagnostic refuses the file.
@@ -59,7 +67,7 @@ impl fmt::Display for Diagnostic {
 const SHOWN: usize = 120;
 
 /// The diagnostics of one file with its lines, as a compiler shows them, and those of
-/// what it extends with the lines of that. Control characters of the file are never
+/// what it extends and of the SLO behind it with the lines of those. Control characters of the file are never
 /// passed on to a terminal.
 ///
 /// ```text
@@ -71,18 +79,17 @@ const SHOWN: usize = 120;
 ///    = help: did you mean `tolerance`?
 /// ```
 pub fn render(diagnostics: &[Diagnostic], text: &str) -> String {
-    let (own, base) = base::split(text);
-    let base = base.map(|(name, text)| (name, lines(diagnostics, text)));
+    let Bundle { own, base, slo } = Bundle::of(text);
+    let base = base.map(|(name, text)| (name.to_owned(), lines(diagnostics, text)));
+    let slo = slo.map(|(name, text)| (slo::part_name(name), lines(diagnostics, text)));
+    let behind: BTreeMap<String, _> = base.into_iter().chain(slo).collect();
     let lines = lines(diagnostics, own);
     let mut out = String::new();
     for (i, diagnostic) in diagnostics.iter().enumerate() {
         if i > 0 {
             out.push('\n');
         }
-        let lines = match &base {
-            Some((name, lines)) if diagnostic.file.rsplit(['/', '\\']).next() == Some(name) => lines,
-            _ => &lines,
-        };
+        let lines = diagnostic.file.rsplit(['/', '\\']).next().and_then(|name| behind.get(name)).unwrap_or(&lines);
         one(&mut out, diagnostic, lines.get(&diagnostic.line).copied());
     }
     out

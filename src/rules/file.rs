@@ -3,13 +3,16 @@
 //! There is no way to make one but [`crate::rules::parse()`], so nobody right of
 //! here asks again whether a rule makes sense.
 
+use crate::rules::Policies;
 use crate::rules::Probe;
+use crate::rules::Slo;
 use crate::rules::Traffic;
 use crate::rules::Windows;
 use crate::rules::query::Cohorts;
 use crate::rules::query::GaugeQuery;
 use crate::rules::query::PromQl;
 use crate::rules::query::Selector;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// One gate's rules.
@@ -48,7 +51,7 @@ pub struct RuleFile {
     pub discover: bool,
     /// An ordinary day, for planning and simulation alone.
     pub traffic: Traffic,
-    /// SHA-256 of the file's bytes, and of its base's.
+    /// SHA-256 of the file's bytes, of its base's and of its SLO's.
     pub digest: Digest,
 }
 
@@ -72,10 +75,12 @@ pub struct Param {
 }
 
 /// The error budget that a gate minds.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Budget {
-    /// The name of an SLO.
-    pub slo: String,
+    /// The SLO, as it was when the file was read.
+    pub slo: Arc<Slo>,
+    /// Its policies, with what the file changes of them.
+    pub policies: Policies,
 }
 
 /// A rule file's name: 1 to 64 of `a-z A-Z 0-9 . _ -`, beginning with a letter or digit.
@@ -116,6 +121,13 @@ impl Digest {
             let _ = write!(text, "{byte:02x}");
         }
         Self(text)
+    }
+
+    /// The digest that `text` is; `None` where it is none.
+    pub fn parse(text: &str) -> Option<Self> {
+        let digits = text.strip_prefix("sha256:")?;
+        let is_digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+        (digits.len() == 64 && digits.bytes().all(is_digit)).then(|| Self(text.to_owned()))
     }
 
     /// The text.

@@ -3,6 +3,7 @@
 use crate::rules::Diagnostic;
 use crate::rules::Severity;
 use crate::rules::base;
+use crate::rules::bundle::Bundle;
 use crate::rules::diagnostic::Spot;
 use crate::rules::yaml;
 use crate::rules::yaml::RawNode;
@@ -17,7 +18,7 @@ pub fn warning_at(
     code: &'static str,
     (message, help): (String, String),
 ) -> Diagnostic {
-    let (own, base) = base::split(text);
+    let Bundle { own, base, .. } = Bundle::of(text);
     let inherited = base.filter(|_| spot(own, name).is_none());
     let inherited = inherited.and_then(|(base, text)| Some((base, spot(text, name)?)));
     let (file, spot) = match inherited {
@@ -53,7 +54,7 @@ mod tests {
             (found.line, found.column)
         };
         assert_eq!([at("a"), at("b"), at("none")], [(2, 11), (3, 23), (1, 1)]);
-        let bundle = base::bundle("extends: _b.yaml\n", "_b.yaml", text);
+        let bundle = crate::rules::bundle("extends: _b.yaml\n", "_b.yaml", text);
         let found = warning_at("d/f.yaml", &bundle, "b", "c", (String::new(), String::new()));
         assert_eq!((found.file.as_str(), found.line, found.column), ("d/_b.yaml", 3, 23));
     }

@@ -3,7 +3,6 @@
 //! Every part is read with its default at hand, so a fault in one part does not
 //! hide another's; only at the end does one error refuse the whole.
 
-use crate::rules::Budget;
 use crate::rules::Diagnostic;
 use crate::rules::Digest;
 use crate::rules::Mode;
@@ -14,11 +13,11 @@ use crate::rules::Severity;
 use crate::rules::Spending;
 use crate::rules::Telemetry;
 use crate::rules::base;
+use crate::rules::bundle::Bundle;
 use crate::rules::check;
 use crate::rules::cohorts;
 use crate::rules::defaults;
 use crate::rules::diagnostic::Spot;
-use crate::rules::keys::file::BUDGET;
 use crate::rules::keys::file::FILE;
 use crate::rules::keys::file::RISK;
 use crate::rules::keys::file::TELEMETRY;
@@ -29,6 +28,7 @@ use crate::rules::reader::Reader;
 use crate::rules::reader::Table;
 use crate::rules::reader::quote;
 use crate::rules::schedule;
+use crate::rules::slo;
 use crate::rules::smells;
 use crate::rules::traffic;
 use crate::rules::units::Unit;
@@ -50,15 +50,16 @@ pub struct Parsed {
 const NAME: usize = 64;
 
 /// Longest description, in bytes: it is shown, not read.
-const DESCRIPTION: usize = 4096;
+pub(super) const DESCRIPTION: usize = 4096;
 
 /// Most things that must be attested: each is somebody's work before every wave.
 const MAX_REQUIRED: usize = 16;
 
 /// Every fault of a rule file at once. `file` is what the diagnostics call it; `text`
-/// is the file's, or a [`crate::rules::bundle`] of it and what it extends.
+/// is the file's, or a bundle of it with what it extends ([`crate::rules::bundle()`]) and the SLO that
+/// it minds ([`crate::rules::bundle_slo`]).
 pub fn parse(file: &str, text: &str) -> Result<Parsed, Vec<Diagnostic>> {
-    let (own, base) = base::split(text);
+    let Bundle { own, base, slo } = Bundle::of(text);
     // A byte order mark is no character of the first line.
     let body = own.strip_prefix('\u{feff}').unwrap_or(own);
     let mut reader = Reader::new(file, body, base);
@@ -70,7 +71,7 @@ pub fn parse(file: &str, text: &str) -> Result<Parsed, Vec<Diagnostic>> {
             reader.error(Spot::START, "base_alone", message, help);
             None
         }
-        Ok(root) => gate(&mut reader, root, base, text),
+        Ok(root) => gate(&mut reader, root, (base, slo), text),
         Err(refused) => {
             reader.error(refused.spot, refused.code, refused.message, refused.help);
             None
@@ -83,7 +84,10 @@ pub fn parse(file: &str, text: &str) -> Result<Parsed, Vec<Diagnostic>> {
     }
 }
 
-fn gate(reader: &mut Reader<'_>, root: RawNode, base: Option<(&str, &str)>, text: &str) -> Option<RuleFile> {
+/// A document of a bundle that is behind the file: its name and its text.
+type Behind<'t> = Option<(&'t str, &'t str)>;
+
+fn gate(reader: &mut Reader<'_>, root: RawNode, (base, slo): (Behind<'_>, Behind<'_>), text: &str) -> Option<RuleFile> {
     if let RawValue::Null = root.value {
         let help = "a rule file has at least `version: 1`, `name` and `checks`";
         reader.error(Spot::START, "empty_file", "there is nothing in the file".to_owned(), help);
@@ -126,7 +130,7 @@ fn gate(reader: &mut Reader<'_>, root: RawNode, base: Option<(&str, &str)>, text
         windows: table.get("windows").and_then(|entry| windows::windows(reader, entry)),
         downtime: schedule::downtime(reader, table.get("downtime"), &schedule),
         requires: table.get("requires").map(|entry| requires(reader, entry)).unwrap_or_default(),
-        budget: table.get("budget").and_then(|entry| budget(reader, entry)),
+        budget: table.get("budget").and_then(|entry| slo::budget(reader, entry, slo)),
         traffic: table.get("traffic").map(|entry| traffic::traffic(reader, entry, &checks)).unwrap_or_default(),
         discover: discover.is_some(),
         digest: Digest::of(text.as_bytes()),
@@ -135,6 +139,10 @@ fn gate(reader: &mut Reader<'_>, root: RawNode, base: Option<(&str, &str)>, text
         checks,
         params,
     };
+    if slo.is_some() && table.get("budget").is_none() {
+        let help = "name the SLO in the file: `budget: { slo: … }`";
+        reader.error(table.spot, "second_document", "an SLO follows that nothing minds".to_owned(), help);
+    }
     if let Some(entry) = table.get("checks").filter(|_| reader.errors() == 0) {
         smells::note(reader, entry, &rules.checks, (&rules.schedule, &rules.risk));
     }
@@ -169,16 +177,6 @@ fn requires(reader: &mut Reader<'_>, entry: Entry<'_>) -> Vec<String> {
     names
 }
 
-fn budget(reader: &mut Reader<'_>, entry: Entry<'_>) -> Option<Budget> {
-    let table = reader.table(entry.node, "`budget`", BUDGET)?;
-    let slo = required(reader, &table, "slo", "name an SLO: `{ slo: checkout-availability }`")?;
-    let slo = word_name(reader, slo)?;
-    let message = "this version reads `budget` and does not act on it".to_owned();
-    let help = "no wave waits for the error budget: look at it yourself before a wave";
-    reader.warning(entry.key_spot, "budget_not_minded", message, help);
-    Some(Budget { slo })
-}
-
 /// The entry of a key that must be there.
 pub(super) fn required<'n>(reader: &mut Reader<'_>, table: &Table<'n>, key: &str, help: &str) -> Option<Entry<'n>> {
     let entry = table.get(key);
@@ -189,7 +187,7 @@ pub(super) fn required<'n>(reader: &mut Reader<'_>, table: &Table<'n>, key: &str
     entry
 }
 
-fn version(reader: &mut Reader<'_>, table: &Table<'_>) {
+pub(super) fn version(reader: &mut Reader<'_>, table: &Table<'_>) {
     let help = "this wavegate reads `version: 1`";
     let Some(entry) = required(reader, table, "version", help) else { return };
     match entry.node.value {

@@ -14,7 +14,9 @@ use crate::rules::query::QueryFault;
 use crate::rules::units;
 use crate::rules::yaml::RawNode;
 use crate::rules::yaml::RawValue;
+use crate::series::Fraction;
 use std::ops::Range;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 /// Most diagnostics of one file: nobody reads the hundredth.
@@ -318,6 +320,46 @@ impl<'a> Reader<'a> {
             self.error(entry.node.spot, "wrong_unit", message, help);
         }
         read
+    }
+
+    /// A decimal number with `unit` behind it, a percentage or a factor, kept exactly.
+    pub(super) fn exact(&mut self, entry: Entry<'_>, unit: units::Unit, help: &str) -> Option<Fraction> {
+        let text = if let RawValue::Text(text) = &entry.node.value { text.as_str() } else { "" };
+        let number = text.strip_suffix(unit.suffix()).unwrap_or_default();
+        let read = if unit == units::Unit::Percent { Fraction::percent(number) } else { Fraction::decimal(number) };
+        if read.is_some() {
+            return read;
+        }
+        let is_number = number.split('.').count() <= 2 && number.split('.').all(|part| !part.is_empty());
+        if is_number && number.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') {
+            let message = format!("`{}: {}` has more digits than are kept exactly", entry.key, bare(&entry.node.value));
+            self.error(entry.node.spot, "too_many_digits", message, "write at most 15 digits");
+        } else {
+            let message = format!("`{}: {}` is not {}", entry.key, bare(&entry.node.value), unit.noun());
+            self.error(entry.node.spot, "wrong_unit", message, help);
+        }
+        None
+    }
+
+    /// A whole number in `range`; `help` says of what.
+    pub(super) fn whole(&mut self, entry: Entry<'_>, range: RangeInclusive<u32>, help: &str) -> Option<u32> {
+        let number = self.number(entry, help)?;
+        // A whole number is written without a point.
+        let whole = number.to_string().parse().ok().filter(|whole| range.contains(whole));
+        if whole.is_none() {
+            let (least, most) = range.into_inner();
+            let message = format!("`{}: {number}` is not a whole number from {least} to {most}", entry.key);
+            self.error(entry.node.spot, "out_of_range", message, help);
+        }
+        whole
+    }
+
+    /// Notes what was found in another text, under the name that it has there.
+    pub(super) fn adopt(&mut self, faults: Vec<Diagnostic>) {
+        for fault in faults {
+            self.noted[fault.severity as usize] += 1;
+            self.found.push(fault);
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! The JSON Schema of rule files, so that editors complete and explain.
+//! The JSON Schema of rule files and of SLO files, so that editors complete and explain.
 //!
 //! It is made of the table of keys that the reader itself goes by. What only the
 //! reader can say, of a query or of two keys together, an editor does not see.
@@ -10,6 +10,8 @@ use crate::rules::keys::check::COMMON;
 use crate::rules::keys::check::KINDS;
 use crate::rules::keys::check::Kind;
 use crate::rules::keys::file::FILE;
+use crate::rules::keys::slo;
+use crate::rules::keys::slo::SLO;
 use serde_json::Map;
 use serde_json::Value;
 use serde_json::json;
@@ -40,6 +42,33 @@ pub fn schema() -> Value {
     }
     root
 }
+
+/// The schema of SLO files, draft 2020-12, with its keys in order.
+pub fn slo_schema() -> Value {
+    let mut root = table(SLO, slo::REQUIRED);
+    let own = json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "wavegate SLO file",
+        "description": "What a service promises, and what waves may spend of its error budget.",
+        "patternProperties": { "^x-": { "description": "A place for anchors; not read." } },
+    });
+    merge(&mut root, own);
+    for (place, keys) in ALTERNATIVES {
+        if let Some(table) = root.pointer_mut(place) {
+            let each: Vec<Value> = keys.iter().map(|key| json!({ "required": [key] })).collect();
+            merge(table, json!({ "oneOf": each }));
+        }
+    }
+    root
+}
+
+/// Mappings of an SLO file with exactly one of some keys.
+const ALTERNATIVES: &[(&str, &[&str])] = &[
+    ("/properties/indicator", &["ratio", "latency", "up"]),
+    ("/properties/indicator/properties/ratio", &["bad", "good"]),
+    ("/properties/budgeting/anyOf/1", &["timeslices", "ratio_timeslices"]),
+    ("/properties/burn/properties/tiers/items", &["budget", "factor"]),
+];
 
 /// What a check may say, if it is of `kind`.
 fn of_kind(kind: &Kind) -> Value {

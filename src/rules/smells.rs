@@ -73,12 +73,17 @@ fn asked(reader: &mut Reader<'_>, node: &RawNode, check: &Check, schedule: &Sche
         CheckKind::Threshold { query, .. } => told("threshold", query, Asker::Threshold),
         CheckKind::Ratio { bad, total, .. } if bad == total => {
             let Some(node) = value(node, "ratio").and_then(|ratio| value(ratio, "bad")) else { return };
-            let message = "`bad` and `total` are the same, so the ratio is always 100%".to_owned();
-            let help = "say which of the events are bad: 'http_requests_total{code=~\"5..\"}'";
-            reader.warning(node.spot, "bad_is_total", message, help);
+            bad_is_total(reader, node);
         }
         CheckKind::Ratio { .. } | CheckKind::Histogram { .. } | CheckKind::Quantile { .. } => {}
     }
+}
+
+/// Warns of a ratio whose counter of bad events, at `node`, is that of all.
+pub(super) fn bad_is_total(reader: &mut Reader<'_>, node: &RawNode) {
+    let message = "`bad` and `total` are the same, so the ratio is always 100%".to_owned();
+    let help = "say which of the events are bad: 'http_requests_total{code=~\"5..\"}'";
+    reader.warning(node.spot, "bad_is_total", message, help);
 }
 
 /// Warns of a ratio that lets no difference be: neither a tolerance nor a floor.

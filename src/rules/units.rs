@@ -1,5 +1,6 @@
 //! Numbers with units, as rule files and PromQL write them.
 
+use crate::series::Fraction;
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -13,6 +14,9 @@ const SPANS: &[(&str, u64)] = &[
     ("s", 1000),
     ("ms", 1),
 ];
+
+/// Most places after the point: a factor of as many as people write, times an objective of as many.
+const DECIMALS_MAX: u32 = 30;
 
 /// A duration in PromQL's notation: `15s`, `1h30m`, `0s`. Units descend, each at
 /// most once; a number without a unit is none.
@@ -46,6 +50,27 @@ pub fn duration_text(span: Duration) -> String {
         }
     }
     if text.is_empty() { "0s".to_owned() } else { text }
+}
+
+/// `fraction` digit by digit; `None` where it has no end, or more digits than are kept.
+pub(in crate::rules) fn decimal_text(fraction: Fraction) -> Option<String> {
+    let (numerator, denominator) = fraction.parts();
+    let (whole, mut rest) = (numerator / denominator, numerator % denominator);
+    let mut text = whole.to_string();
+    let mut places = 0;
+    while rest != 0 {
+        if places == DECIMALS_MAX {
+            return None;
+        }
+        if places == 0 {
+            text.push('.');
+        }
+        rest = rest.checked_mul(10)?;
+        let _ = write!(text, "{}", rest / denominator);
+        rest %= denominator;
+        places += 1;
+    }
+    Some(text)
 }
 
 /// What a margin or a share is measured in.

@@ -130,6 +130,19 @@ pub fn is_seen(series: &Series, window: Window) -> bool {
     !inside.is_empty() || within(series.nan(), window) > 0 || within(series.infinite(), window) > 0
 }
 
+/// The samples that `series` has in `window`, whatever they count.
+pub(in crate::series) fn present(series: &Series, window: Window) -> Tally {
+    let samples = u32::try_from(inside(series, window).len()).unwrap_or(u32::MAX);
+    let (nan, infinite) = (within(series.nan(), window), within(series.infinite(), window));
+    Tally { samples, nan, infinite, ..Tally::default() }
+}
+
+/// The finite samples of `series` in `window`.
+pub(in crate::series) fn inside(series: &Series, window: Window) -> &[Sample] {
+    let (_, inside) = reach(series.samples(), window);
+    series.samples().get(inside).unwrap_or_default()
+}
+
 /// Finite samples of `series` that the tally of `window` may depend on.
 pub fn samples_within_reach(series: &Series, window: Window) -> usize {
     within_reach(series, window).len()

@@ -4,8 +4,11 @@
 //! that folding the same intervals again gives the same bytes, on another day
 //! and without the source.
 
+use crate::series::Counts;
 use crate::series::Labels;
+use crate::series::Timestamp;
 use crate::series::Window;
+use std::time::Duration;
 
 /// One interval of one gate, check by check.
 #[derive(Clone, Debug, PartialEq)]
@@ -14,6 +17,62 @@ pub struct IntervalEvidence {
     pub window: Window,
     /// In the order of the rule file's checks.
     pub checks: Vec<CheckEvidence>,
+    /// What the error budget is judged by; `None` where the rule file minds none.
+    pub budget: Option<BudgetEvidence>,
+}
+
+/// What one interval showed of an error budget.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BudgetEvidence {
+    /// [`Measure::Counts`] of the wave's cohorts by the SLO's indicator; the instances are
+    /// the strata, where the SLO has some.
+    pub wave: CheckEvidence,
+    /// The service as a whole at the end of the interval; `None` where nobody could say.
+    pub service: Option<ServiceReading>,
+}
+
+/// What was known of a service at one moment, from the slices up to [`ServiceReading::through`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct ServiceReading {
+    /// The end of the last slice that is in it.
+    pub through: Timestamp,
+    /// One for each length of window that the SLO's tiers look at, the shortest first. Counts are events, or
+    /// slices where the SLO counts those.
+    pub windows: Vec<SpanReading>,
+    /// The period so far, counted as the windows are.
+    pub period: SpanReading,
+    /// Events of the period so far, whatever the SLO counts.
+    pub events: SpanReading,
+    /// When the period began.
+    pub period_from: Timestamp,
+    /// When it ends, of a calendar; `through` where it rolls.
+    pub period_to: Timestamp,
+    /// The end of the first slice of the period that was seen; `None` where none was.
+    pub seen_from: Option<Timestamp>,
+    /// Excess errors that other waves of the period brought, and earlier attempts of this one,
+    /// each at least 0: events.
+    pub spent_by_others: f64,
+    /// SLOs of the same service that page somebody, by name, but this one.
+    pub paging: Vec<String>,
+    /// What the service served at the same time of an earlier day, before the wave; the
+    /// baseline of a wave that has none. `None` where it was not seen.
+    pub before: Option<Counts>,
+}
+
+/// What one span of a service came to.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SpanReading {
+    /// Its length.
+    pub length: Duration,
+    /// The sums over the slices that were seen; `None` where none was.
+    pub counts: Option<Counts>,
+    /// Slices that were seen.
+    pub seen: u32,
+    /// Slices of the span.
+    pub slices: u32,
+    /// Bad events in it, whatever the SLO counts; 0 where nothing was seen. Limits for services
+    /// with little traffic are of events: one of them makes a whole slice bad.
+    pub bad_events: f64,
 }
 
 /// One interval of one check.
@@ -135,6 +194,16 @@ impl Buckets {
     pub fn total(&self) -> f64 {
         self.counts.iter().sum()
     }
+
+    /// Events above `threshold` of all; `None` where that is no bound between two buckets:
+    /// how the events of one bucket lie within it is not known, and nobody guesses.
+    pub fn above(&self, threshold: f64) -> Option<Counts> {
+        let edge = self.bounds.iter().position(|bound| bound.total_cmp(&(threshold + 0.0)).is_eq())?;
+        let above = self.counts.get(edge + 1..).filter(|above| !above.is_empty())?;
+        let bad: f64 = above.iter().sum();
+        let good: f64 = self.counts.iter().take(edge + 1).sum();
+        Some(Counts { bad, total: good + bad })
+    }
 }
 
 /// What forbids a PASS of a check, whatever its numbers say.
@@ -149,6 +218,14 @@ pub enum Fault {
     BadNeverSeen {
         /// What was asked.
         selector: String,
+    },
+    /// The threshold of an SLO is not a bucket of its histogram: how many events were
+    /// slower is not known, and is not guessed.
+    ThresholdNotABucket {
+        /// The histogram and the threshold.
+        threshold: String,
+        /// The bounds that it has, at most 256 characters.
+        bounds: String,
     },
     /// The answer lacks data: the source said so, or it was over a limit and not read.
     PartialAnswer {

@@ -6,6 +6,9 @@
 use crate::series::Labels;
 use crate::series::Series;
 use crate::series::Timestamp;
+use crate::series::Window;
+use crate::series::counter;
+use crate::series::counter::Tally;
 use std::collections::BTreeMap;
 
 /// What one series showed at one point of a grid.
@@ -33,6 +36,13 @@ pub fn point(series: &Series, at: Timestamp) -> Point {
     } else {
         Point::Nothing
     }
+}
+
+/// The samples of `series` in `window`, each as an event, and how many of them are at least 1.
+pub fn ups(series: &Series, window: Window) -> (Tally, u32) {
+    let tally = counter::present(series, window);
+    let good = counter::inside(series, window).iter().filter(|sample| sample.value >= 1.0).count();
+    (tally, u32::try_from(good).unwrap_or(u32::MAX))
 }
 
 /// The mean over instances of one cohort.

@@ -43,6 +43,14 @@ pub enum Error {
         /// The most at a time.
         limit: usize,
     },
+    /// What a look needs of an error budget has not been read, or cannot be.
+    #[error("the error budget of `{slo}` {problem}")]
+    Account {
+        /// The SLO.
+        slo: String,
+        /// `is being read: 40 % of 32 days`
+        problem: String,
+    },
     /// A credential file could not be read, or not used; nothing was asked.
     #[error("source `{name}` cannot read its credential from {}; mount the file and let this process read it", path.display())]
     Credential {
@@ -230,6 +238,7 @@ impl Error {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::TooManyProbes { .. }
+            | Self::Account { .. }
             | Self::Unreachable { .. }
             | Self::TimedOut { .. }
             | Self::Interrupted { .. }
@@ -272,6 +281,7 @@ impl Error {
             Self::NotConfigured { .. } => "not_configured",
             Self::Settings { .. } => "settings",
             Self::TooManyProbes { .. } => "too_many_probes",
+            Self::Account { .. } => "account",
             Self::Credential { .. } => "credential",
             Self::Grid { .. } => "grid",
             Self::Unreachable { .. } => "unreachable",

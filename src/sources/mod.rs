@@ -4,6 +4,7 @@
 //! that is made of the answers is made in one place, [`gather`], so that every
 //! source yields the same evidence.
 
+mod accounts;
 mod error;
 pub mod gather;
 mod given;
@@ -13,6 +14,8 @@ pub mod prometheus;
 pub mod recording;
 pub mod scrape;
 
+pub use accounts::AccountAsked;
+pub use accounts::Accounts;
 pub use error::Asked;
 pub use error::EXCERPT_CHARS;
 pub use error::Error;

@@ -24,6 +24,12 @@ const MARGINS: RangeInclusive<f64> = 1e-9..=1e9;
 /// Log odds beyond which a rate ratio is called 0 or infinite.
 const FAR_LOG_ODDS: f64 = 700.0;
 
+/// Steps of a search by secants before it goes on by halves, and in all: 64 halves of a
+/// bracket use up the doubles in it. It ends where a step moves by less than this.
+const SECANTS_MAX: u32 = 40;
+const STEPS_MAX: u32 = SECANTS_MAX + 64;
+const PRECISION: f64 = 4.0 * f64::EPSILON;
+
 /// EP-1: evidence that the canary's rate is more (or less) than a margin times
 /// the baseline's. Seven sums; the order of the intervals does not matter.
 #[derive(Clone, Debug, PartialEq)]
@@ -187,6 +193,16 @@ pub fn rate_ratio_interval(
     })
 }
 
+/// `ln` of the chance that so many bad events or more are the canary's, were its rate `ratio`
+/// times the baseline's: the p-value of "at most `ratio` times", the exact conditional test
+/// whose bounds [`rate_ratio_interval`] has. 0 (no evidence) without bad events, or where an
+/// argument is no count.
+pub fn rate_ratio_ln_p(bad_canary: f64, bad_baseline: f64, total_canary: f64, total_baseline: f64, ratio: f64) -> f64 {
+    let Some(split) = Split::of(bad_canary, bad_baseline, total_canary, total_baseline) else { return 0.0 };
+    let share = ratio * split.canary / split.odds_total(ratio);
+    binomial_upper_ln(bad_canary, bad_canary + bad_baseline, share)
+}
+
 /// The share of which `hits` of `trials` are a sample, with the exact bounds of Clopper and
 /// Pearson (1934), each missed with a chance of at most `tail_level`.
 ///
@@ -205,34 +221,56 @@ fn least_log_odds(hits: f64, misses: f64, level: f64) -> f64 {
     if hits <= 0.0 || level.is_nan() || level <= 0.0 {
         return f64::NEG_INFINITY;
     }
-    let reaches = |log_odds: f64| {
+    let ln_level = level.ln();
+    let over = |log_odds: f64| {
         let (chance, rest) = (1.0 / (1.0 + (-log_odds).exp()), 1.0 / (1.0 + log_odds.exp()));
-        beta_ln(hits, misses + 1.0, chance, rest) >= level.ln()
+        beta_ln(hits, misses + 1.0, chance, rest) - ln_level
     };
-    let centre = (hits / (misses + 1.0)).ln();
-    let mut width = 1.0 / hits.sqrt().min((misses + 1.0).sqrt());
+    // Of a quotient that is too small for a double there would be no way up.
+    let centre = hits.ln() - misses.ln_1p();
+    let mut width = (1.0 / hits.sqrt().min((misses + 1.0).sqrt())).min(FAR_LOG_ODDS);
     let (mut low, mut high) = (centre - width, centre + width);
-    while reaches(low) {
+    while over(low) >= 0.0 {
         if low < -FAR_LOG_ODDS {
             return f64::NEG_INFINITY;
         }
         width *= 2.0;
         (low, high) = (low - width, low);
     }
-    while !reaches(high) {
+    while over(high) < 0.0 {
         if high > FAR_LOG_ODDS {
             return f64::INFINITY;
         }
         width *= 2.0;
         (low, high) = (high, high + width);
     }
-    // Halved until the doubles between are used up; 200 is out of reach.
-    for _ in 0..200 {
-        let middle = 0.5 * (low + high);
-        if middle <= low || middle >= high {
-            break;
+    root(over, low, high)
+}
+
+/// Where `over`, which increases, crosses zero, between `low` and `high`. Secants by the
+/// Illinois rule (an end that stands still counts half), about ten evaluations, with a halving
+/// now and then, so that no shape keeps it long.
+fn root(over: impl Fn(f64) -> f64, mut low: f64, mut high: f64) -> f64 {
+    let (mut at_low, mut at_high) = (over(low), over(high));
+    let mut side = 0;
+    let mut last = f64::INFINITY;
+    for step in 0..STEPS_MAX {
+        let secant = low + (high - low) * (at_low / (at_low - at_high));
+        let is_between = low < secant && secant < high;
+        let is_secant = is_between && step < SECANTS_MAX && step % 5 != 4;
+        let guess = if is_secant { secant } else { f64::midpoint(low, high) };
+        if (guess - last).abs() <= PRECISION * guess.abs().max(1.0) {
+            return guess;
         }
-        if reaches(middle) { high = middle } else { low = middle }
+        last = guess;
+        let at = over(guess);
+        if at >= 0.0 {
+            at_low = if side > 0 { 0.5 * at_low } else { at_low };
+            (high, at_high, side) = (guess, at, 1);
+        } else {
+            at_high = if side < 0 { 0.5 * at_high } else { at_high };
+            (low, at_low, side) = (guess, at, -1);
+        }
     }
     low
 }
@@ -316,6 +354,32 @@ mod tests {
         assert!(all.high >= 1.0 && (all.low - 0.025_f64.powf(0.1)).abs() < 1e-12, "{all:?}");
         for (hits, trials) in [(0.0, 0.0), (2.0, 1.0), (-1.0, 5.0), (f64::NAN, 5.0)] {
             assert_eq!(proportion(hits, trials, 0.025), None);
+        }
+    }
+
+    #[test]
+    fn a_root_is_found_to_the_last_digit_in_a_few_steps() {
+        for (shift, power) in [(0.3, 1.0), (1.7, 3.0), (-2.1, 0.2)] {
+            let steps = std::cell::Cell::new(0);
+            let over = |x: f64| {
+                steps.set(steps.get() + 1);
+                (x.exp().powf(power) - f64::exp(shift).powf(power)) * 1e3
+            };
+            let found = root(over, -5.0, 5.0);
+            assert!((found - shift).abs() < 1e-14, "{found} for {shift}");
+            assert!(steps.get() < 30, "{} steps", steps.get());
+        }
+        // Where one end is infinitely far below.
+        let cliff = root(|x| if x < 0.25 { f64::NEG_INFINITY } else { x }, 0.0, 1.0);
+        assert!((cliff - 0.25).abs() < 1e-15, "{cliff}");
+    }
+
+    #[test]
+    fn the_least_that_a_double_holds_has_bounds() {
+        let tiny = f64::from_bits(1);
+        for (canary, baseline) in [(1000.0, tiny), (tiny, 1000.0), (tiny, tiny), (tiny, 1e15)] {
+            let interval = rate_ratio_interval(canary, baseline, 2000.0, 2e15, 0.05).unwrap();
+            assert!(interval.low <= interval.high, "{interval:?} of {canary} and {baseline}");
         }
     }
 

@@ -9,7 +9,10 @@
 
 use crate::rules::Digest;
 use crate::store::Change;
+use crate::store::Charge;
 use crate::store::Error;
+use crate::store::rows::ChargeRow;
+use crate::store::rows::Fault;
 use crate::store::rows::GateRow;
 use crate::wire::write_evidence;
 
@@ -19,6 +22,7 @@ pub(super) struct Offer<'a> {
     pub(super) gate: GateRow,
     /// Interval index and body, in the order of the change.
     pub(super) evidence: Vec<(i64, String)>,
+    pub(super) charge: Option<ChargeRow>,
     /// Which gate, for errors.
     pub(super) subject: String,
 }
@@ -51,7 +55,8 @@ impl<'a> Offer<'a> {
             let body = write_evidence(interval).map_err(|fault| unstorable(format!("interval {index}: {fault}")))?;
             evidence.push((i64::from(*index), body));
         }
-        Ok(Self { change, gate: row, evidence, subject })
+        let spent = change.charge.as_ref().map(|spent| charge_of(change, spent)).transpose().map_err(unstorable)?;
+        Ok(Self { change, gate: row, evidence, charge: spent, subject })
     }
 
     /// Whether `other` is about the same gate.
@@ -121,4 +126,16 @@ impl<'a> Offer<'a> {
     pub(super) fn incomplete(&self, fault: String) -> Error {
         Error::Incomplete { subject: self.subject.clone(), fault }
     }
+}
+
+/// The row of `spent`, which is what the gate of `change` spent and no other.
+fn charge_of(change: &Change, spent: &Charge) -> Result<ChargeRow, Fault> {
+    let (charged, gate) = (&spent.charged, &change.gate);
+    let own =
+        charged.wave == change.wave.as_str() && charged.rules == gate.rules.as_str() && charged.attempt == gate.attempt;
+    if !own {
+        let (wave, rules, attempt) = (&charged.wave, &charged.rules, charged.attempt);
+        return Err(format!("it brings the charge of gate `{rules}` of wave `{wave}`, attempt {attempt}"));
+    }
+    ChargeRow::try_from(spent)
 }

@@ -22,7 +22,11 @@ pub use settings::Retention;
 pub use settings::Settings;
 pub use sqlite::SqliteStore;
 
+use crate::judge::Charged;
+use crate::rules::Digest;
 use crate::rules::RulesName;
+use crate::rules::SloName;
+use crate::series::Counts;
 use crate::series::IntervalEvidence;
 use crate::series::Timestamp;
 use crate::wave::EventKind;
@@ -31,6 +35,9 @@ use crate::wave::WaveId;
 use std::future::Future;
 use std::ops::AddAssign;
 use std::pin::Pin;
+
+/// Most slices that one call takes or gives: a year of minutes and a little more.
+pub const SLICES_MAX: usize = 600_000;
 
 /// A future that a [`Store`] gives out.
 pub type Pending<'a, T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send + 'a>>;
@@ -55,6 +62,20 @@ pub struct Change {
     pub messages: Vec<Message>,
     /// What happened, for the audit log.
     pub audit: Vec<AuditEntry>,
+    /// What the gate's wave is charged with from now on, where its rules mind an error budget.
+    pub charge: Option<Charge>,
+}
+
+/// What one gate's wave spends of an error budget; a later one of the same gate and attempt
+/// stands in its place.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Charge {
+    /// The SLO.
+    pub slo: SloName,
+    /// Its digest: what was spent of an SLO that has been edited since is told as such.
+    pub digest: Digest,
+    /// The gate, its attempt, and what it spent.
+    pub charged: Charged,
 }
 
 /// One notice with a fixed id and body.
@@ -118,6 +139,10 @@ pub struct Pruned {
     pub audit: u64,
     /// Outgoing messages, each with its deliveries.
     pub messages: u64,
+    /// What waves were charged with.
+    pub charges: u64,
+    /// Slices of services.
+    pub slices: u64,
 }
 
 impl AddAssign for Pruned {
@@ -126,6 +151,8 @@ impl AddAssign for Pruned {
         self.evidence += more.evidence;
         self.audit += more.audit;
         self.messages += more.messages;
+        self.charges += more.charges;
+        self.slices += more.slices;
     }
 }
 
@@ -139,7 +166,8 @@ pub trait Store: Send + Sync {
     /// The same change may come again. A gate only moves forward: new evidence
     /// goes on where the stored ends, up to `gate.judged`; a new revision brings
     /// its document; the first change of a gate brings the rule file's text,
-    /// unless one of that digest is stored. A message id that is known is kept.
+    /// unless one of that digest is stored. A message id that is known is kept. A charge
+    /// stands in the place of the gate's last one, and a change without one leaves that.
     ///
     /// # Errors
     /// [`Error::is_refusal`]: nothing of the batch became true, nor will it when
@@ -170,6 +198,23 @@ pub trait Store: Send + Sync {
         rules: &'a RulesName,
         attempt: u32,
     ) -> Pending<'a, Vec<IntervalEvidence>>;
+
+    /// What waves were charged with that spent until `since` or later; by SLO, then by when they
+    /// began.
+    fn charges(&self, since: Timestamp) -> Pending<'_, Vec<Charge>>;
+
+    /// Keeps slices that are counted by `counted_by`, each with its start, over what was
+    /// kept of the same before; on disk once it answers. Many are kept a part at a time, in
+    /// their order, so that commits get in between; what fails leaves the parts before it.
+    ///
+    /// # Errors
+    /// [`Error::is_refusal`]: more than [`SLICES_MAX`], or one that is no count of events;
+    /// none of them is kept.
+    fn keep_slices<'a>(&'a self, counted_by: &'a Digest, slices: &'a [(Timestamp, Option<Counts>)]) -> Pending<'a, ()>;
+
+    /// The slices that are kept of what is counted by `counted_by` and begin at `since` or
+    /// later, in order; of more than [`SLICES_MAX`] the latest.
+    fn slices<'a>(&'a self, counted_by: &'a Digest, since: Timestamp) -> Pending<'a, Vec<(Timestamp, Option<Counts>)>>;
 
     /// Whether a write would succeed now; found out by writing.
     fn probe(&self) -> Pending<'_, ()>;

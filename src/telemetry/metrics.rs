@@ -3,6 +3,8 @@
 //! Labels come from bounded sets (routes, outcomes, the configuration's source
 //! names), never from a caller: a wave id as a label would be a leak of memory.
 
+use crate::telemetry::slos::SloStands;
+use crate::telemetry::slos::Slos;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -44,6 +46,7 @@ pub struct Metrics {
     discovered: Counter,
     webhook_tries: Family<EndpointOutcome, Counter>,
     webhook_messages: Family<EndpointState, Gauge>,
+    slos: Slos,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -160,6 +163,7 @@ impl Metrics {
                 "Messages that wait for delivery, and dead ones",
                 Family::default(),
             ),
+            slos: Slos::register(r),
             registry,
         }
     }
@@ -232,6 +236,11 @@ impl Metrics {
         }
     }
 
+    /// How every SLO in force stands, whose number is bounded; of others nothing is said any more.
+    pub fn slos_stand(&self, slos: &[SloStands<'_>]) {
+        self.slos.stand(slos);
+    }
+
     /// Everything as OpenMetrics text, of type [`CONTENT_TYPE`].
     pub fn encode(&self) -> String {
         let mut text = String::new();
@@ -241,7 +250,7 @@ impl Metrics {
     }
 }
 
-fn add<M>(registry: &mut Registry, name: &str, help: &str, metric: M) -> M
+pub(super) fn add<M>(registry: &mut Registry, name: &str, help: &str, metric: M) -> M
 where
     M: prometheus_client::registry::Metric + Clone,
 {

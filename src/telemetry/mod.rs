@@ -8,10 +8,12 @@
 mod chain;
 mod export;
 mod metrics;
+mod slos;
 
 pub use chain::Chain;
 pub use metrics::CONTENT_TYPE;
 pub use metrics::Metrics;
+pub use slos::SloStands;
 
 use crate::telemetry::export::Exporter;
 use opentelemetry::trace::TracerProvider as _;

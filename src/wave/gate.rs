@@ -2,6 +2,7 @@
 
 use crate::judge::Judgement;
 use crate::judge::Timing;
+use crate::rules::Class;
 use crate::rules::Digest;
 use crate::rules::RulesName;
 use crate::series::Timestamp;
@@ -99,6 +100,8 @@ pub struct Gate {
     pub baseline: Option<String>,
     /// What every other variable stands for, defaults included.
     pub params: BTreeMap<String, String>,
+    /// What kind of change the wave brings.
+    pub class: Class,
     /// When the gate was opened.
     pub opened_at: Timestamp,
     /// The start of the wave.

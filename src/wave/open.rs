@@ -4,6 +4,7 @@
 //! again must change nothing while its gate is open and for a while after, and
 //! must begin a new attempt when it means a new run.
 
+use crate::rules::Class;
 use crate::rules::Digest;
 use crate::rules::Mode;
 use crate::rules::RulesName;
@@ -33,6 +34,8 @@ pub struct Asked {
     pub given: BTreeMap<String, String>,
     /// Those and the defaults of the others: what a new attempt has.
     pub params: BTreeMap<String, String>,
+    /// What kind of change the wave brings, where the request says so.
+    pub class: Option<Class>,
     /// The caller's name for the attempt.
     pub run: Option<String>,
     /// The start of the wave, if not now.
@@ -55,7 +58,7 @@ pub enum Opening {
     },
     /// It contradicts the open gate.
     Contradiction {
-        /// The field: `baseline`, `start`, `deadline`, or `params/` and a name.
+        /// The field: `baseline`, `class`, `start`, `deadline`, or `params/` and a name.
         field: String,
         /// What the gate has.
         open: String,
@@ -100,6 +103,9 @@ fn contradiction(gate: &Gate, asked: &Asked) -> Option<Opening> {
     if let Some((name, value)) = asked.given.iter().find(other) {
         return differs(&format!("params/{name}"), text(&gate.params.get(name).cloned()), value.clone());
     }
+    if asked.class.is_some_and(|class| class != gate.class) {
+        return differs("class", gate.class.word().to_owned(), asked.class.unwrap_or_default().word().to_owned());
+    }
     if asked.start.is_some_and(|start| start != gate.start) {
         return differs("start", gate.start.to_string(), time(asked.start));
     }
@@ -120,6 +126,7 @@ pub fn attempt(asked: &Asked, attempt: u32, now: Timestamp) -> Gate {
         run: asked.run.clone(),
         baseline: asked.baseline.clone(),
         params: asked.params.clone(),
+        class: asked.class.unwrap_or_default(),
         opened_at: now,
         start,
         deadline: asked.deadline,

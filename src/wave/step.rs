@@ -253,6 +253,7 @@ fn say_out_of_time(gate: &mut Gate, now: Timestamp) {
         healthy: false,
         reasons: Vec::new(),
         checks: Vec::new(),
+        budget: None,
         expected: None,
     });
     judgement.reasons.insert(0, reason);

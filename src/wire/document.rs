@@ -14,6 +14,7 @@ use crate::wave::GateState;
 use crate::wave::Requirement;
 use crate::wave::Verdict;
 use crate::wave::Wave;
+use crate::wire::budget;
 use crate::wire::json;
 use crate::wire::json::Instant;
 use crate::wire::json::Named;
@@ -166,12 +167,14 @@ struct GateShape<'a> {
     run: Option<&'a str>,
     baseline: Option<&'a str>,
     params: &'a BTreeMap<String, String>,
+    class: &'static str,
     #[serde(flatten)]
     standing: StandingShape,
     revision: u32,
     summary: String,
     reasons: Vec<reason::Shape>,
     checks: Vec<CheckShape<'a>>,
+    budget: Option<budget::Shape<'a>>,
     looks: u32,
     planned_looks: Option<u32>,
     expected: Option<ExpectedShape>,
@@ -200,11 +203,13 @@ impl<'a> GateShape<'a> {
             run: gate.run.as_deref(),
             baseline: gate.baseline.as_deref(),
             params: &gate.params,
+            class: gate.class.word(),
             standing: standing.into(),
             revision: gate.revision,
             summary: summary::of_gate(gate),
             reasons: reason::of_gate(gate),
             checks: judgement.map_or(Vec::new(), |judgement| judgement.checks.iter().map(CheckShape::of).collect()),
+            budget: judgement.and_then(|judgement| judgement.budget.as_ref()).map(budget::Shape::of),
             looks: judgement.map_or(0, |judgement| judgement.looks),
             planned_looks: judgement.map(|judgement| judgement.planned).or(timing.map(|timing| timing.planned())),
             expected: judgement.and_then(|judgement| summary::expected(gate, judgement)).map(ExpectedShape::of),

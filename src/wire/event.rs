@@ -3,6 +3,7 @@
 use crate::wave::EventKind;
 use crate::wave::Gate;
 use crate::wave::Wave;
+use crate::wire::budget;
 use crate::wire::document::StandingShape;
 use crate::wire::document::WouldShape;
 use crate::wire::json;
@@ -88,11 +89,14 @@ struct Data<'a> {
     rules: &'a str,
     attempt: u32,
     run: Option<String>,
+    class: &'static str,
     #[serde(flatten)]
     standing: StandingShape,
     revision: u32,
     summary: String,
     reasons: Vec<ShortReason<'a>>,
+    /// What a receiver needs to tell a burning service from a bad wave.
+    budget: Option<budget::Head<'a>>,
     would: Option<WouldShape>,
     rules_digest: &'a str,
     evaluated_at: Option<Instant>,
@@ -120,10 +124,12 @@ fn shape<'a>(kind: EventKind, wave: &'a Wave, gate: &'a Gate, reasons: &'a [reas
             rules: gate.rules.as_str(),
             attempt: gate.attempt,
             run: gate.run.as_deref().map(prose::quote),
+            class: gate.class.word(),
             standing: StandingShape::from(Standing::of_gate(gate)),
             revision: gate.revision,
             summary: summary::of_gate(gate),
             reasons: reasons.iter().map(short).collect(),
+            budget: gate.judgement.as_ref().and_then(|judgement| judgement.budget.as_ref()).map(budget::Head::of),
             would: WouldShape::of(gate),
             rules_digest: gate.digest.as_str(),
             evaluated_at: gate.judgement.as_ref().map(|judgement| Instant(judgement.at)),

@@ -8,6 +8,7 @@
 //! Words that people read are made here, at the edge, from typed causes: the
 //! core has no sentences, so nobody has to parse one to learn a number.
 
+mod budget;
 mod document;
 mod event;
 mod evidence;
@@ -21,6 +22,12 @@ mod simulation;
 mod standing;
 mod summary;
 
+pub use budget::History;
+pub use budget::Loading;
+pub use budget::SloView;
+pub use budget::Trouble;
+pub use budget::slo_document;
+pub use budget::slos_document;
 pub use document::STATES;
 pub use document::gate_document;
 pub use document::state;
@@ -36,6 +43,9 @@ pub use headline::Headline;
 pub use json::pointer_token;
 pub use plan::cannot_decide;
 pub use plan::plan_document;
+pub(crate) use prose::length;
+pub(crate) use prose::number;
+pub(crate) use prose::percent;
 pub use recording::ANSWER_BEGINS;
 pub use recording::Label;
 pub use recording::RECORDING_FORMAT;

@@ -10,7 +10,9 @@ use crate::judge::Effect;
 use crate::judge::Unit;
 use crate::judge::Warning;
 use crate::series::Notice;
+use crate::wire::budget;
 use std::fmt::Write as _;
+use std::time::Duration;
 
 /// What the verdict rests on.
 pub(crate) const BRIEF_MEMORY: &str = "intervals and promised risks hold at every look, for metrics of which an interval \
@@ -20,8 +22,25 @@ pub(crate) const BRIEF_MEMORY: &str = "intervals and promised risks hold at ever
 pub(crate) const MAX_QUOTE: usize = 256;
 
 /// Why a check or a gate stands where it stands.
+#[expect(clippy::too_many_lines, reason = "one sentence for each cause")]
 pub(crate) fn cause(cause: &Cause) -> String {
     match cause {
+        Cause::WaveBurn { scope, ratio, low, limit, burn, .. } => {
+            budget::wave_burn(*scope, *ratio, *low, *limit, *burn)
+        }
+        Cause::WaveBurnUnconfirmed { scope, ratio, low, limit, .. } => {
+            budget::wave_burn_unconfirmed(*scope, *ratio, *low, *limit)
+        }
+        Cause::BudgetTooFewEvents { cohort, have, need, .. } => budget::too_few_events(*cohort, *have, *need),
+        Cause::SloPage { slo, tiers } => budget::slo_page(slo, tiers, None),
+        Cause::BudgetReserve { slo, remaining, reserve } => budget::reserve(slo, *remaining, *reserve),
+        Cause::BudgetExhausted { slo, remaining } => budget::exhausted(slo, *remaining),
+        Cause::BudgetSpentByWaves { slo, spent, own, limit } => budget::spent_by_waves(slo, *spent, *own, *limit),
+        Cause::ProjectedBurn { burn, low, limit, .. } => budget::projected(*burn, *low, *limit),
+        Cause::ProjectedBurnUnconfirmed { burn, low, limit, .. } => {
+            format!("not sure yet: {}", budget::projected(*burn, *low, *limit))
+        }
+        Cause::BudgetUnknown { slo } => budget::unknown(slo),
         Cause::ShiftAboveTolerance { effect, tolerance, .. } => shift(effect, *tolerance),
         Cause::TailAboveTolerance { effect, above, tolerance, .. } => format!(
             "{} of the canary's events lie above {} for each of the baseline's (at least {}); tolerated is {}",
@@ -117,6 +136,11 @@ pub(crate) fn cause(cause: &Cause) -> String {
         Cause::BadNeverSeen { selector } => {
             format!("the source knows no series like {}: zero errors cannot be told from a wrong name", quote(selector))
         }
+        Cause::ThresholdNotABucket { threshold, bounds } => format!(
+            "{} is not a bucket of the histogram, and what lies between two is not guessed; its buckets are {}",
+            quote(threshold),
+            clip(bounds, 256)
+        ),
         Cause::AllChecksPassed { checks: 1 } => String::from("the one counted check passed"),
         Cause::AllChecksPassed { checks } => format!("all {checks} counted checks passed"),
         Cause::DeadlineReached { deadline } => format!("the deadline {deadline} came with nothing decided"),
@@ -166,15 +190,24 @@ pub(crate) fn notice(notice: &Notice) -> String {
     }
 }
 
+const WEEK: u64 = 7 * 86_400_000;
+
 /// A span as rule files have it, with whole weeks as weeks.
-pub(crate) fn offset(mut millis: u64) -> String {
+pub(crate) fn offset(millis: u64) -> String {
+    if millis.is_multiple_of(WEEK) { in_units(millis, &[("w", WEEK)]) } else { plain_length(millis) }
+}
+
+/// A length of time as rule files have it: `1h30m`, `30d`.
+pub(crate) fn length(length: Duration) -> String {
+    plain_length(u64::try_from(length.as_millis()).unwrap_or(u64::MAX))
+}
+
+fn plain_length(millis: u64) -> String {
+    in_units(millis, &[("d", WEEK / 7), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)])
+}
+
+fn in_units(mut millis: u64, units: &[(&str, u64)]) -> String {
     let mut text = String::new();
-    let week = 7 * 86_400_000;
-    let units: &[(&str, u64)] = if millis.is_multiple_of(week) {
-        &[("w", week)]
-    } else {
-        &[("d", week / 7), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)]
-    };
     for (unit, size) in units {
         if *size <= millis {
             let _ = write!(text, "{}{unit}", millis / size);

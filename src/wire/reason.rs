@@ -1,14 +1,17 @@
 //! Reasons and notices as JSON: stable code, sentence, exact numbers.
 
+use crate::judge::BudgetOutcome;
 use crate::judge::Cause;
 use crate::judge::Cohort;
 use crate::judge::Effect;
 use crate::judge::Reason;
 use crate::judge::Unit;
 use crate::judge::Warning;
+use crate::rules::Scope;
 use crate::series::Notice;
 use crate::wave::Gate;
 use crate::wave::GateState;
+use crate::wire::budget;
 use crate::wire::document;
 use crate::wire::json::Named;
 use crate::wire::json::Value;
@@ -58,7 +61,7 @@ pub(crate) fn of_gate(gate: &Gate) -> Vec<Shape> {
         reasons.extend(judgement.reasons.iter().map(|reason| Shape {
             code: reason.cause.code(),
             check: reason.check.clone(),
-            message: prose::cause(&reason.cause),
+            message: budget::cause(&reason.cause, judgement.budget.as_ref()),
             detail: Named(cause_detail(&reason.cause)),
         }));
     }
@@ -71,6 +74,11 @@ pub(crate) fn of_gate(gate: &Gate) -> Vec<Shape> {
 
 pub(crate) fn of_check(cause: &Cause) -> CheckReason {
     CheckReason { code: cause.code(), message: prose::cause(cause), detail: Named(cause_detail(cause)) }
+}
+
+/// One reason of a gate's error budget.
+pub(crate) fn of_budget(cause: &Cause, of: &BudgetOutcome) -> CheckReason {
+    CheckReason { message: budget::cause(cause, Some(of)), ..of_check(cause) }
 }
 
 pub(crate) fn of_notice(notice: &Notice) -> CheckReason {
@@ -189,8 +197,50 @@ fn effect(effect: &Effect) -> Vec<(&'static str, Value)> {
     ]
 }
 
+/// What a wave burns against its baseline; `ratio` is `null` where the baseline has no bad event.
+fn compared(slo: &str, scope: Scope, ratio: Option<f64>, low: f64, limit: f64) -> Vec<(&'static str, Value)> {
+    let scope = match scope {
+        Scope::Canary => "canary",
+        Scope::Service => "service",
+    };
+    vec![
+        ("slo", named(slo)),
+        ("scope", scope.into()),
+        ("ratio", ratio.unwrap_or(f64::INFINITY).into()),
+        ("low", low.into()),
+        ("limit", limit.into()),
+    ]
+}
+
+fn named(slo: &str) -> Value {
+    Value::Text(prose::quote(slo))
+}
+
 fn cause_detail(cause: &Cause) -> Vec<(&'static str, Value)> {
     match cause {
+        Cause::WaveBurn { slo, scope, ratio, low, limit, burn } => {
+            let mut detail = compared(slo, *scope, *ratio, *low, *limit);
+            detail.push(("burn", (*burn).into()));
+            detail
+        }
+        Cause::WaveBurnUnconfirmed { slo, scope, ratio, low, limit } => compared(slo, *scope, *ratio, *low, *limit),
+        Cause::BudgetTooFewEvents { slo, cohort: whose, have, need } => {
+            vec![("slo", named(slo)), ("cohort", cohort(*whose)), ("have", (*have).into()), ("need", (*need).into())]
+        }
+        Cause::SloPage { slo, tiers } => {
+            vec![("slo", named(slo)), ("tiers", Value::Texts(tiers.iter().map(|tier| prose::quote(tier)).collect()))]
+        }
+        Cause::BudgetReserve { slo, remaining, reserve } => {
+            vec![("slo", named(slo)), ("remaining", (*remaining).into()), ("reserve", (*reserve).into())]
+        }
+        Cause::BudgetExhausted { slo, remaining } => vec![("slo", named(slo)), ("remaining", (*remaining).into())],
+        Cause::BudgetSpentByWaves { slo, spent, own, limit } => {
+            vec![("slo", named(slo)), ("spent", (*spent).into()), ("own", (*own).into()), ("limit", (*limit).into())]
+        }
+        Cause::ProjectedBurn { slo, burn, low, limit } | Cause::ProjectedBurnUnconfirmed { slo, burn, low, limit } => {
+            vec![("slo", named(slo)), ("burn", (*burn).into()), ("low", (*low).into()), ("limit", (*limit).into())]
+        }
+        Cause::BudgetUnknown { slo } => vec![("slo", named(slo))],
         Cause::ShiftAboveTolerance { effect: found, tolerance, at } => {
             let mut detail = effect(found);
             detail.extend([("tolerance", (*tolerance).into()), ("at", (*at).into())]);
@@ -254,6 +304,10 @@ fn cause_detail(cause: &Cause) -> Vec<(&'static str, Value)> {
         Cause::NonFinite { cohort: whose, count } => vec![("cohort", cohort(*whose)), ("count", (*count).into())],
         Cause::CohortsOverlap { series } => vec![("series", Value::Text(prose::clip(series, 1024)))],
         Cause::BadNeverSeen { selector } => vec![("selector", Value::Text(prose::clip(selector, 1024)))],
+        Cause::ThresholdNotABucket { threshold, bounds } => vec![
+            ("threshold", Value::Text(prose::clip(threshold, 1024))),
+            ("bounds", Value::Text(prose::clip(bounds, 1024))),
+        ],
         Cause::AllChecksPassed { checks } => vec![("checks", (*checks).into())],
         Cause::DeadlineReached { deadline } => vec![("deadline", (*deadline).into())],
     }

@@ -1,16 +1,19 @@
 //! One line about a gate or a wave, for a list, a log and a chat message.
 
+use crate::judge::BudgetOutcome;
 use crate::judge::Cause;
 use crate::judge::CheckOutcome;
 use crate::judge::Expected;
 use crate::judge::Judgement;
 use crate::judge::Outcome;
+use crate::judge::Stand;
 use crate::rules::OnFail;
 use crate::wave::Decision;
 use crate::wave::Gate;
 use crate::wave::GateState;
 use crate::wave::Verdict;
 use crate::wave::Wave;
+use crate::wire::budget;
 use crate::wire::document;
 use crate::wire::prose;
 use crate::wire::standing::Standing;
@@ -79,10 +82,13 @@ fn decided(gate: &Gate) -> String {
         return past(gate.verdict).to_owned();
     };
     match gate.verdict {
-        Verdict::Pass => match counted(judgement).count() {
-            1 => String::from("passed: its one check"),
-            checks => format!("passed: all {checks} checks"),
-        },
+        Verdict::Pass => {
+            let budget = if judgement.budget.is_some() { " and its error budget" } else { "" };
+            match counted(judgement).count() {
+                1 => format!("passed: its one check{budget}"),
+                checks => format!("passed: all {checks} checks{budget}"),
+            }
+        }
         Verdict::Fail if at_deadline(judgement) => format!("failed at the deadline: {}", undecided(judgement)),
         Verdict::Fail => format!("failed: {}", failing(judgement, OnFail::Fail)),
         Verdict::Pause => String::from("paused"),
@@ -96,6 +102,9 @@ fn held(gate: &Gate) -> String {
     if at_deadline(judgement) {
         let why = waiting(gate, judgement).unwrap_or_else(|| undecided(judgement));
         return format!("held at the deadline: {why}");
+    }
+    if let Some(cause) = spent(judgement) {
+        return format!("held: {}", budget::cause(cause, judgement.budget.as_ref()));
     }
     let names = failing(judgement, OnFail::Pause);
     if names.is_empty() {
@@ -155,11 +164,29 @@ fn waiting(gate: &Gate, judgement: &Judgement) -> Option<String> {
     if !names.is_empty() {
         return Some(format!("every check passes, and {names} is not attested"));
     }
+    if let Some(waiting) = judgement.budget.as_ref().and_then(for_budget) {
+        return Some(format!("every check passes, and {waiting}"));
+    }
     judgement.reasons.iter().find_map(|reason| {
         let Cause::WindowClosed { by, until } = &reason.cause else { return None };
         let until = until.map_or(String::new(), |until| format!(" until {until}"));
         Some(format!("every check passes, and the window is closed{until} ({})", prose::clip(by, 64)))
     })
+}
+
+/// The reason of the error budget for which a person is asked.
+fn spent(judgement: &Judgement) -> Option<&Cause> {
+    judgement.budget.as_ref().filter(|budget| budget.stand == Stand::Hold)?.reasons.first()
+}
+
+/// What a budget that does not let the wave pass is waited for.
+fn for_budget(budget: &BudgetOutcome) -> Option<&'static str> {
+    match budget.stand {
+        Stand::Pass => None,
+        Stand::Inconclusive => Some("it is not sure what the wave burns of the error budget"),
+        Stand::Pause => Some("the wave waits for the error budget"),
+        Stand::Hold => Some("the error budget asks for a person"),
+    }
 }
 
 /// Checks that count, which those with `on_fail: report` do not.

@@ -35,7 +35,7 @@ fn judgements(rules: &RuleFile, mut evidence: impl FnMut(u32) -> CheckEvidence) 
     let mut judgements: Vec<Judgement> = Vec::new();
     for index in 1..=timing.last() {
         let window = timing.window(index);
-        let interval = IntervalEvidence { window, checks: vec![evidence(index)] };
+        let interval = IntervalEvidence { window, checks: vec![evidence(index)], budget: None };
         let judged = judge(rules, &state, &[interval], window.to);
         state = judged.0;
         judgements.push(judged.1);

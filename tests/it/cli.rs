@@ -14,15 +14,15 @@ use tokio::io::AsyncWriteExt as _;
 
 /// How a command ended and what it said.
 #[derive(Debug)]
-struct Ended {
+pub(crate) struct Ended {
     code: i32,
-    stdout: String,
+    pub(crate) stdout: String,
     stderr: String,
 }
 
 impl Ended {
     #[track_caller]
-    fn check(&self, code: i32, stdout: &[&str], stderr: &[&str]) {
+    pub(crate) fn check(&self, code: i32, stdout: &[&str], stderr: &[&str]) {
         assert_eq!(self.code, code, "{self:?}");
         for expect in stdout {
             assert!(self.stdout.contains(expect), "no {expect:?} in {self:?}");
@@ -32,7 +32,7 @@ impl Ended {
         }
     }
 
-    fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.stdout).expect("JSON")
     }
 }
@@ -44,7 +44,7 @@ fn binary(arguments: &[&str]) -> Command {
     command
 }
 
-async fn run(server: &str, arguments: &[&str]) -> Ended {
+pub(crate) async fn run(server: &str, arguments: &[&str]) -> Ended {
     let mut command = binary(arguments);
     command.env("WAVEGATE_SERVER", server);
     ended(command).await

@@ -2,6 +2,7 @@
 
 mod api;
 mod blind_spots;
+mod budget;
 mod calibration;
 mod cli;
 mod daemon;
@@ -28,6 +29,10 @@ mod rule_tests;
 mod rules;
 mod scrape;
 mod simulation;
+mod slo;
+mod slo_export;
+mod slo_import;
+mod slos;
 mod stale;
 mod store;
 mod support;

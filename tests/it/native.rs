@@ -261,6 +261,7 @@ async fn a_native_histogram_gets_its_verdict_and_one_beside_classic_buckets_none
             wave: WaveId::new(wave).unwrap(),
             baseline: Some(format!("{wave}-baseline")),
             params: BTreeMap::new(),
+            class: None,
             start: START,
             until: START + Duration::from_mins(44),
         };

@@ -73,6 +73,7 @@ async fn judged(source: &Prometheus, wave: &Wave) -> JudgedPast {
         wave: WaveId::new(&wave.id).unwrap(),
         baseline: Some(wave.baseline()),
         params: std::collections::BTreeMap::new(),
+        class: None,
         start: wave.start,
         until: wave.start + Duration::from_mins(65),
     };

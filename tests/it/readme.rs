@@ -1,5 +1,6 @@
 //! README is followed as a new user would: every command of a section, in an empty folder.
 
+use crate::support::month;
 use crate::support::prometheus::PrometheusServer;
 use crate::support::waves;
 use std::path::Path;
@@ -43,11 +44,11 @@ fn run(script: &str) -> (String, String) {
     (stdout, stderr)
 }
 
-#[test]
-fn the_tuning_section_leads_from_an_empty_folder_to_backtested_rules() {
+/// Runs every command of the section `title` against `server`, in one shell, and finds each
+/// line that README shows in what they print.
+fn walked(title: &str, server: &PrometheusServer) -> (String, String) {
     let readme = readme();
-    let section = section(&readme, "Tuning rules");
-    let server = PrometheusServer::backfilled(&waves::openmetrics(&waves::shown()));
+    let section = section(&readme, title);
     let commands: Vec<&str> =
         blocks(section).into_iter().filter(|(language, _)| *language == "sh").map(|(_, text)| text).collect();
     assert!(commands.concat().contains(PROMETHEUS));
@@ -58,7 +59,30 @@ fn the_tuning_section_leads_from_an_empty_folder_to_backtested_rules() {
             assert!(said, "README shows a line that no command prints:\n{line}\n--- printed\n{stdout}{stderr}");
         }
     }
-    for word in ["PASS   wave bad", "2 passed, 0 failed", "waves/bad.recording: fail", "checkout.yaml: ok"] {
+    (stdout, stderr)
+}
+
+#[track_caller]
+fn says(words: &[&str], (stdout, stderr): &(String, String)) {
+    for word in words {
         assert!(stdout.contains(word) || stderr.contains(word), "no {word:?}\n{stdout}{stderr}");
     }
+}
+
+#[test]
+fn the_tuning_section_leads_from_an_empty_folder_to_backtested_rules() {
+    let server = PrometheusServer::backfilled(&waves::openmetrics(&waves::shown()));
+    let printed = walked("Tuning rules", &server);
+    says(&["PASS   wave bad", "2 passed, 0 failed", "waves/bad.recording: fail", "checkout.yaml: ok"], &printed);
+}
+
+#[test]
+fn the_section_on_error_budgets_pauses_a_wave_that_burns() {
+    let waves = waves::openmetrics(&waves::shown());
+    let month = month::openmetrics();
+    // Two files of one server, as one.
+    let (waves, month) = (waves.trim_end_matches("# EOF\n"), month.split_once('\n').expect("a first line").1);
+    let server = PrometheusServer::backfilled_for_weeks(&format!("{waves}{month}"));
+    let printed = walked("Error budgets", &server);
+    says(&["rules/checkout.yaml: ok", "PAUSE  wave bad", "[wave_burn]", "exit code 11", "SUCCESS"], &printed);
 }

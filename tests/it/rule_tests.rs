@@ -61,7 +61,7 @@ fn the_shipped_rules_keep_what_their_tests_say() {
 
 #[test]
 fn tests_that_pass_are_a_line_each() {
-    for file in ["closed", "watched"] {
+    for file in ["burning", "closed", "watched"] {
         let ended = test(&[&format!("fixtures/rule_tests/{file}_test.yaml")]);
         assert_eq!((ended.code, ended.err.as_str()), (Some(0), ""), "{}", ended.out);
     }
@@ -211,6 +211,7 @@ async fn what_stood_at_a_moment_is_what_a_judgement_up_to_it_says() {
             params: made.params.clone(),
             wave: WaveId::new(&made.wave).unwrap(),
             baseline: made.baseline.clone(),
+            class: None,
             start: made.start,
             until,
         };

@@ -41,7 +41,7 @@ fn looks(rules: &RuleFile, count: u32, mut evidence: impl FnMut(u32) -> CheckEvi
     let mut said = Vec::new();
     for index in 1..=count.min(timing.last()) {
         let window = timing.window(index);
-        let interval = IntervalEvidence { window, checks: vec![evidence(index)] };
+        let interval = IntervalEvidence { window, checks: vec![evidence(index)], budget: None };
         let (next, judgement) = judge(rules, &state, &[interval], window.to);
         state = next;
         said.push(judgement);

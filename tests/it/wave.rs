@@ -11,6 +11,7 @@ use wavegate::judge::Judgement;
 use wavegate::judge::Reason;
 use wavegate::judge::Ruling;
 use wavegate::judge::Timing;
+use wavegate::rules::Class;
 use wavegate::rules::Digest;
 use wavegate::rules::Mode;
 use wavegate::rules::RulesName;
@@ -36,6 +37,7 @@ fn name() -> RulesName {
 
 fn asked() -> Asked {
     Asked {
+        class: None,
         rules: name(),
         digest: Digest::of(b"rules"),
         mode: Mode::Enforce,
@@ -74,6 +76,7 @@ fn judged_at_look(look: u32, ruling: Ruling, healthy: bool) -> Event {
         Ruling::Hold => Cause::DeadlineReached { deadline: timing().deadline },
     };
     Event::Judged(Box::new(Judgement {
+        budget: None,
         at: timing().window(index).to,
         looks: look,
         planned: 10,
@@ -415,8 +418,30 @@ fn a_contradiction_names_the_field() {
     opens(&eu, &Asked { given: params("eu"), ..asked() }, true, "same");
     opens(&eu, &asked(), true, "same");
     opens(&eu, &Asked { given: params("us"), ..asked() }, true, "contradicts params/region");
+    let class = |class| Asked { class: Some(class), ..asked() };
+    opens(&open, &class(Class::Standard), true, "same");
+    opens(&open, &class(Class::Exploratory), true, "contradicts class");
+    let exploratory = Gate { class: Class::Exploratory, ..open.clone() };
+    opens(&exploratory, &class(Class::Exploratory), true, "same");
+    opens(&exploratory, &class(Class::Standard), true, "contradicts class");
+    opens(&exploratory, &asked(), true, "same");
     opens(&open, &Asked { start: Some(START + Duration::from_secs(1)), ..asked() }, true, "contradicts start");
     opens(&open, &Asked { deadline: Some(START + Duration::from_hours(1)), ..asked() }, true, "contradicts deadline");
+}
+
+#[test]
+fn a_contradiction_tells_both_classes() {
+    let open = wave::attempt(&asked(), 1, START);
+    let exploratory = Asked { class: Some(Class::Exploratory), ..asked() };
+    let expect = Opening::Contradiction {
+        field: "class".to_owned(),
+        open: "standard".to_owned(),
+        asked: "exploratory".to_owned(),
+    };
+    assert_eq!(wave::open(Some(&open), &exploratory, true, START), expect);
+    let done = Gate { state: GateState::Decided, verdict: Verdict::Pass, ..open.clone() };
+    opens(&done, &exploratory, false, "attempt 2, cancels false");
+    assert_eq!((open.class, wave::attempt(&exploratory, 2, START).class), (Class::Standard, Class::Exploratory));
 }
 
 fn any_event() -> impl Strategy<Value = Event> {

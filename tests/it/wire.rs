@@ -42,6 +42,7 @@ pub(crate) fn minute(minutes: u64) -> Timestamp {
 
 pub(crate) fn gate(rules: &str, state: GateState, verdict: Verdict) -> Gate {
     Gate {
+        class: wavegate::rules::Class::Standard,
         rules: RulesName::new(rules).expect("a name"),
         digest: Digest::of(rules.as_bytes()),
         attempt: 1,
@@ -84,7 +85,7 @@ pub(crate) fn judgement(ruling: Ruling, healthy: bool, checks: Vec<CheckOutcome>
     let own = gate.into_iter().map(|cause| Reason { check: None, cause });
     let reasons = own.chain(checks.iter().flat_map(of_check)).collect();
     let expected = checks.iter().filter(|_| healthy).find_map(|check| check.expected);
-    Judgement { at: minute(12), looks: 10, planned: 58, ruling, healthy, reasons, checks, expected }
+    Judgement { budget: None, at: minute(12), looks: 10, planned: 58, ruling, healthy, reasons, checks, expected }
 }
 
 fn ratio(outcome: Outcome, effect: Effect, reasons: Vec<Cause>) -> CheckOutcome {

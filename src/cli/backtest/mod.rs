@@ -23,6 +23,7 @@ use crate::cli::past::rule_file;
 use crate::cli::print;
 use crate::cli::recordings;
 use crate::cli::refused;
+use crate::cli::slos::Slos;
 use crate::cli::unexpected;
 use crate::rules::RuleFile;
 use anyhow::anyhow;
@@ -43,6 +44,8 @@ pub(super) struct Arguments {
     /// Compare with these rules: which waves change their verdict.
     #[arg(long, value_name = "FILE")]
     against: Option<PathBuf>,
+    #[command(flatten)]
+    slos: Slos,
     /// For people or for machines.
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
@@ -61,7 +64,7 @@ struct Backtest {
 
 pub(super) fn run(arguments: &Arguments) -> Result<u8, Failure> {
     let read = |path: &Option<PathBuf>| -> Result<Option<RuleFile>, Failure> {
-        Ok(path.as_deref().map(rule_file).transpose()?.map(|(rules, _)| rules))
+        Ok(path.as_deref().map(|path| rule_file(path, &arguments.slos, None)).transpose()?.map(|(rules, _)| rules))
     };
     let (rules, against) = (read(&arguments.rules)?, read(&arguments.against)?);
     let labels = recordings::labels(&arguments.folder)?;

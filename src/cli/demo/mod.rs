@@ -271,7 +271,7 @@ fn configure(folder: &Path, town: &Town, receiver: &Receiver) -> anyhow::Result<
     std::fs::write(rules.join("shop.yaml"), RULES)?;
     let file = folder.join("wavegate.toml");
     let settings = format!(
-        "listen = \"127.0.0.1:0\"\nrules_dir = '{}'\n\n[log]\nlevel = \"error\"\n\n[store]\npath = '{}'\n\n\
+        "listen = \"127.0.0.1:0\"\nrules_dir = '{}'\nslos_dir = ''\n\n[log]\nlevel = \"error\"\n\n[store]\npath = '{}'\n\n\
          [sources.shop.scrape]\ninterval = \"1s\"\n{}\n{}",
         rules.display(),
         folder.join("wavegate.db").display(),

@@ -22,6 +22,7 @@ use crate::cli::on_terminal;
 use crate::cli::print;
 use crate::cli::refused;
 use crate::cli::runtime;
+use crate::cli::slos::Slos;
 use crate::cli::test::compare::Mismatch;
 use crate::cli::test::run::Loaded;
 use crate::report::plain;
@@ -44,6 +45,8 @@ pub(super) struct Arguments {
     /// Files of rule tests, and folders that hold such: `*_test.yaml`, `*_test.yml`, at any depth.
     #[arg(required = true, value_name = "DIR")]
     paths: Vec<PathBuf>,
+    #[command(flatten)]
+    slos: Slos,
     /// For people or for machines.
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
@@ -109,7 +112,7 @@ impl Tally {
 
 pub(super) fn run(arguments: &Arguments) -> Result<u8, Failure> {
     let files = find::files(&arguments.paths).map_err(refused)?;
-    let all = runtime()?.block_on(test(&files, arguments.format));
+    let all = runtime()?.block_on(test(&files, &arguments.slos, arguments.format));
     let tally = Tally::of(&all);
     match arguments.format {
         Format::Text => print(&show::summary(tally)),
@@ -127,7 +130,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<u8, Failure> {
 }
 
 /// Runs the tests of `files`, in order; text is shown as it comes.
-async fn test(files: &[PathBuf], format: Format) -> Vec<Tested> {
+async fn test(files: &[PathBuf], slos: &Slos, format: Format) -> Vec<Tested> {
     let began = Instant::now();
     let say = |text: &str| {
         if format == Format::Text {
@@ -139,7 +142,7 @@ async fn test(files: &[PathBuf], format: Format) -> Vec<Tested> {
     for path in files {
         let file = path.display().to_string();
         say(&show::file(&file));
-        let came = match Loaded::read(path) {
+        let came = match Loaded::read(path, slos) {
             Err((faults, page)) => {
                 say(&page);
                 Came::Refused { faults, page }

@@ -1,6 +1,7 @@
 //! One file of tests, judged by the engine's own looks.
 
 use crate::cli::recordings;
+use crate::cli::slos::Slos;
 use crate::cli::test::End;
 use crate::cli::test::Ran;
 use crate::cli::test::compare;
@@ -45,7 +46,7 @@ type Refused = (Vec<Diagnostic>, String);
 
 impl Loaded {
     /// The tests in the file `path`, and their rules.
-    pub(super) fn read(path: &Path) -> Result<Self, Refused> {
+    pub(super) fn read(path: &Path, slos: &Slos) -> Result<Self, Refused> {
         let file = path.display().to_string();
         let shown = |faults: Vec<Diagnostic>, text: &str| {
             let page = rules::render(&faults, text);
@@ -58,8 +59,8 @@ impl Loaded {
         let tests = rule_test::parse(&file, &text).map_err(|faults| shown(faults, &text))?;
         let folder = path.parent().unwrap_or(Path::new("")).to_owned();
         let rules_path = folder.join(&tests.rules);
-        let rules_text = read_text(&rules_path).map_err(|error| {
-            let message = format!("{:#}", anyhow::Error::from(error));
+        let rules_text = slos.text(&rules_path, None).map_err(|failure| {
+            let message = format!("{:#}", failure.error);
             shown(tests.unreadable(&file, &text, message), &text)
         })?;
         let parsed = rules::parse(&rules_path.display().to_string(), &rules_text);
@@ -167,7 +168,8 @@ async fn judged(
 ) -> Result<JudgedMoments, String> {
     let wave = WaveId::new(&made.wave).ok_or_else(|| format!("`{}` cannot be a wave id", made.wave))?;
     let MadeWave { baseline, params, start, until, .. } = made;
-    let past = Past { wave, baseline: baseline.clone(), params: params.clone(), start: *start, until: *until };
+    let (baseline, params) = (baseline.clone(), params.clone());
+    let past = Past { wave, baseline, params, class: None, start: *start, until: *until };
     let judged = engine::judge_moments(source, rules, past, made.interval, course).await;
     judged.map_err(|refusal| refusal.to_string())
 }

@@ -57,10 +57,10 @@ const COUNTED: &str = "counted-beside-it";
 const WIDTH: usize = 92;
 
 /// Longest name, in bytes, as rule files have it.
-const NAME: usize = 64;
+pub(super) const NAME: usize = 64;
 
 /// Longest description, in bytes, as rule files have it.
-const DESCRIPTION: usize = 4096;
+pub(super) const DESCRIPTION: usize = 4096;
 
 impl Draft {
     /// Something that has no equal here.
@@ -221,7 +221,7 @@ pub(super) fn quoted(text: &str) -> String {
 }
 
 /// A comment of as many lines as it takes; one line where it begins with two spaces.
-fn comment(text: &mut String, indent: &str, remark: &str) {
+pub(super) fn comment(text: &mut String, indent: &str, remark: &str) {
     // Indented, it is a piece of a rule file, to be copied.
     if remark.starts_with("  ") {
         let _ = writeln!(text, "{indent}# {remark}");
@@ -244,7 +244,7 @@ fn comment(text: &mut String, indent: &str, remark: &str) {
 }
 
 /// `text` as a name of the grammar of rule files.
-fn name(text: &str) -> String {
+pub(super) fn name(text: &str) -> String {
     let plain = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-') { c } else { '-' };
     let name: String = text.chars().map(plain).take(NAME).collect();
     let name = name.trim_start_matches(|c: char| !c.is_ascii_alphanumeric()).trim_end_matches('-');

@@ -28,6 +28,12 @@ impl<'a> Foreign<'a> {
         keys.iter().try_fold(self.clone(), |node, key| node.get(key))
     }
 
+    /// Each key that is none of `known`, with its path: what an import does not read.
+    pub(super) fn beside(&self, known: &[&str]) -> Vec<String> {
+        let other = |(name, value): (String, Self)| (!known.contains(&name.as_str())).then_some(value.path);
+        self.entries().into_iter().filter_map(other).collect()
+    }
+
     /// The text at a path of keys.
     pub(super) fn text_at(&self, keys: &[&str]) -> Option<String> {
         self.at(keys)?.text()

@@ -1,4 +1,4 @@
-//! Other tools' files as rule files of ours.
+//! Other tools' files as rule files and SLO files of ours.
 //!
 //! What a file says is kept where we have its equal; where nothing equals it, a
 //! comment stands in its place and [`Imported::missing`] names it: nothing is dropped
@@ -11,6 +11,9 @@
 //! bound     conditions on one value (`result[0] <= 0.05`) as bounds
 //! kayenta, argo, flagger
 //! draft     the rule file that comes of it
+//!
+//! sloth, openslo, pyrra
+//! slo_draft the SLO files that come of it
 //! ```
 
 mod argo;
@@ -19,15 +22,22 @@ mod draft;
 mod flagger;
 mod foreign;
 mod kayenta;
+mod openslo;
+mod pyrra;
+mod slo_draft;
+mod sloth;
 mod template;
 
 use crate::rules::Diagnostic;
 use crate::rules::Severity;
 use crate::rules::import::foreign::Foreign;
+pub use crate::rules::import::pyrra::PyrraWindow;
+pub use crate::rules::import::pyrra::pyrra_windows;
 use crate::rules::yaml;
 use crate::rules::yaml::RawNode;
+use std::time::Duration;
 
-/// Whose file it is.
+/// Whose rule file it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tool {
     /// A canary config of Kayenta, in JSON.
@@ -36,6 +46,35 @@ pub enum Tool {
     Argo,
     /// A `Canary` of Flagger with its `MetricTemplate`s, or those alone.
     Flagger,
+}
+
+/// Whose SLO file it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SloTool {
+    /// `prometheus/v1` of Sloth, or its `PrometheusServiceLevel`.
+    Sloth,
+    /// Documents of `openslo/v1`.
+    OpenSlo,
+    /// A `ServiceLevelObjective` of Pyrra.
+    Pyrra,
+}
+
+/// What came of a file with SLOs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImportedSlos {
+    /// In the order of the file; at least one.
+    pub slos: Vec<ImportedSlo>,
+    /// What had no equivalent, in the order of the file.
+    pub missing: Vec<Missing>,
+}
+
+/// One SLO file of ours.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImportedSlo {
+    /// The SLO's name, which no other of the import has.
+    pub name: String,
+    /// Its file.
+    pub text: String,
 }
 
 /// What came of a file.
@@ -56,8 +95,9 @@ pub struct Missing {
     pub what: String,
 }
 
-/// Most documents of one file: one of Flagger holds a canary and a handful of templates.
-const DOCUMENTS: usize = 32;
+/// Most documents of one file: one of Flagger holds a canary and a handful of templates, one
+/// of OpenSLO a service's SLOs with their indicators and alerts.
+const DOCUMENTS: usize = 128;
 
 /// The rule file that says what `text`, a file of `tool`, says.
 ///
@@ -72,6 +112,23 @@ pub fn import(tool: Tool, file: &str, text: &str) -> Result<Imported, Vec<Diagno
         Tool::Flagger => flagger::draft(&trees),
     };
     let imported = draft.and_then(draft::Draft::write);
+    imported.map_err(|message| vec![refused(file, 1, "not_importable", message, HELP)])
+}
+
+/// The SLO files that say what `text`, a file of `tool`, says. `period` is that of SLOs
+/// whose file has none, which are Sloth's.
+///
+/// # Errors
+/// The file is not one of `tool`'s, or no SLO in it can be kept.
+pub fn import_slos(tool: SloTool, file: &str, text: &str, period: Duration) -> Result<ImportedSlos, Vec<Diagnostic>> {
+    let documents = documents(file, text)?;
+    let trees: Vec<Foreign<'_>> = documents.iter().map(Foreign::whole).collect();
+    let drafts = match tool {
+        SloTool::Sloth => sloth::drafts(&trees, period),
+        SloTool::OpenSlo => openslo::drafts(&trees),
+        SloTool::Pyrra => pyrra::drafts(&trees),
+    };
+    let imported = drafts.and_then(slo_draft::Drafts::write);
     imported.map_err(|message| vec![refused(file, 1, "not_importable", message, HELP)])
 }
 

@@ -9,6 +9,7 @@ use crate::rules::keys::RATE;
 use crate::rules::keys::Shape;
 use crate::rules::keys::check::CHECK;
 use crate::rules::keys::check::DEFAULTS;
+use crate::rules::keys::slo::BUDGET;
 
 /// Those of the file itself. Keys that begin with `x-` are a place for anchors.
 pub(in crate::rules) const FILE: &[Key] = &[
@@ -54,7 +55,12 @@ pub(in crate::rules) const FILE: &[Key] = &[
         "Variables that a wave may set, `$name` in the values of labels. `{}` where a wave must.",
     )
     .like(&[r#"{ "region": "eu-1", "cell": {} }"#]),
-    Key::new("budget", Shape::Table(BUDGET, &["slo"]), "The error budget that the gate minds."),
+    Key::new(
+        "budget",
+        Shape::Table(BUDGET, &["slo"]),
+        "The error budget that the gate minds: an SLO, and what is changed of its policies.",
+    )
+    .like(&[r#"{ "slo": "checkout-availability", "reserve": "off" }"#]),
     Key::new(
         "discover",
         Shape::Flag,
@@ -160,10 +166,6 @@ pub(in crate::rules) const PARAMS: &[Key] = &[
     Key::new("default", Shape::Text(256), "Where a wave does not say. Without it a wave must."),
     Key::new("description", Shape::Text(1024), "For people."),
 ];
-
-/// Of `budget`.
-pub(in crate::rules) const BUDGET: &[Key] =
-    &[Key::new("slo", NAME, "The name of an SLO.").like(&["checkout-availability"])];
 
 /// Of `traffic`.
 pub(in crate::rules) const TRAFFIC: &[Key] = &[

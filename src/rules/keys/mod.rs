@@ -1,11 +1,13 @@
-//! Every key that a rule file may hold, said once.
+//! Every key that a rule file or an SLO file may hold, said once.
 //!
 //! The reader refuses what is not here, and the JSON Schema shows what is, so an
 //! editor completes exactly what `wavegate check` takes. In reading order: what a
-//! key is, the keys [`mod@file`] of a rule file, and those of a [`check`].
+//! key is, the keys [`mod@file`] of a rule file, those of a [`check`], and those of an [`slo`]
+//! file.
 
 pub(super) mod check;
 pub(super) mod file;
+pub(super) mod slo;
 
 /// One key of a mapping.
 pub(super) struct Key {

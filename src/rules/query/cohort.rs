@@ -186,6 +186,22 @@ impl Matchers {
 }
 
 impl BoundMatchers {
+    /// No matcher: every series of a metric.
+    pub fn everything() -> Self {
+        Self::of_params(BTreeMap::new())
+    }
+
+    /// These and one more: `label` matches the regular expression `pattern` as a whole.
+    #[must_use]
+    pub fn and_matching(&self, label: &str, pattern: &str) -> Self {
+        let more = Matcher { label: label.to_owned(), op: MatchOp::Regex, value: pattern.to_owned() };
+        let mut bound = self.clone();
+        bound.matchers.push(more);
+        bound.matchers.sort();
+        bound.matchers.dedup();
+        bound
+    }
+
     /// No matcher, with a value for each of `params`.
     pub(super) fn of_params(params: BTreeMap<String, String>) -> Self {
         Self { matchers: Vec::new(), params }

@@ -10,6 +10,7 @@
 //! writer, which makes text of a tree.
 
 mod cohort;
+pub(in crate::rules) mod counts;
 mod fault;
 mod lower;
 pub(in crate::rules) mod pattern;

@@ -93,6 +93,26 @@ impl Selector {
         text
     }
 
+    /// `metric` with `matchers`, none of which is of its name.
+    pub(super) fn made(metric: &str, matchers: Vec<Matcher>) -> Self {
+        Self { metric: metric.to_owned(), matchers }
+    }
+
+    /// Without the one of the name, in the order of the text.
+    pub(super) fn matchers(&self) -> &[Matcher] {
+        &self.matchers
+    }
+
+    /// The selector as PromQL, the same text for all that pick the same by the same words.
+    pub(in crate::rules) fn canonical(&self) -> String {
+        let mut matchers = self.matchers.clone();
+        matchers.sort();
+        matchers.dedup();
+        let mut text = String::new();
+        write::selector(&mut text, Some(&self.metric), &[&matchers]);
+        text
+    }
+
     /// The metric name.
     pub fn metric(&self) -> &str {
         &self.metric

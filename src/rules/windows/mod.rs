@@ -9,6 +9,7 @@ mod read;
 mod span;
 
 pub(super) use read::windows;
+pub(super) use read::zone;
 
 use crate::rules::windows::span::Span;
 use crate::series::Timestamp;

@@ -61,7 +61,8 @@ pub(in crate::rules) fn windows(reader: &mut Reader<'_>, entry: Written<'_>) -> 
 }
 
 /// From the data that is built in: what the machine has would make verdicts its own.
-fn zone(reader: &mut Reader<'_>, entry: Written<'_>) -> Option<TimeZone> {
+/// The time zone that `entry` names.
+pub(in crate::rules) fn zone(reader: &mut Reader<'_>, entry: Written<'_>) -> Option<TimeZone> {
     let text = reader.text(entry, 64)?;
     let database = TimeZoneDatabase::bundled();
     let zone = database.get(text).ok();

@@ -16,13 +16,13 @@ use crate::series::gauge;
 use crate::series::histogram;
 use crate::series::spread;
 use crate::sources::gather::cohort::Cohort;
-use crate::sources::gather::cohort::Reading;
 use crate::sources::gather::forms;
 use crate::sources::gather::forms::Shown;
 use crate::sources::gather::past::shortened;
 use crate::sources::gather::plan::Plan;
 use crate::sources::gather::question::Answers;
 use crate::sources::gather::question::Question;
+use crate::sources::gather::reading::Reading;
 use std::collections::BTreeSet;
 
 /// Remarks that are kept for one interval of one check: they repeat themselves.

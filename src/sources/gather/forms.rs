@@ -85,6 +85,11 @@ impl<'a> Forms<'a> {
         }
     }
 
+    /// The series that are read, by labels, those of each form by themselves.
+    pub(super) fn series(&self) -> Vec<Vec<&'a Series>> {
+        vec![self.classic.series().to_vec(), self.native.series().to_vec()]
+    }
+
     /// The native histograms.
     pub(super) fn histograms(&self) -> &'a [Histograms] {
         &self.native.answer().native

@@ -41,6 +41,8 @@ pub async fn halves(
     let mut split = rules.clone();
     // Probes have no past, and what is judged alone has no halves.
     split.checks.retain(|check| check.probe.is_none());
+    // A half of the baseline spends nothing.
+    split.budget = None;
     let found = instances(source, &split, bindings, at).await?;
     let (label, names) = found.unwrap_or_default();
     let half = |first: usize| names.iter().skip(first).step_by(2).take(MAX_INSTANCES / 2).cloned().collect::<Vec<_>>();

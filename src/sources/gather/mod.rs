@@ -5,10 +5,14 @@
 //! question  each question once, a few at a time
 //! counters  raw samples, and births among them; past: the hour before
 //! forms     histograms, classic or native
+//! above     events of a histogram above a threshold
+//! indicator what an SLO counts, as questions
 //! instances what each instance showed, where a check asks for that
-//! cohort    one cohort in one window; fold: both cohorts become evidence
+//! cohort    one cohort in one window; reading: on its way to evidence; fold: both cohorts become evidence
 //! halves    the baseline against itself: an ordinary day
 //! survey    how often the source scrapes
+//! service   what a service served, slice by slice, for its error budget
+//! slices    its slices from raw samples; estimate: as the server counts them
 //! newcomers waves that the source has only lately
 //! widen     what other rules might ask of the same metrics, for a recording
 //! ```
@@ -17,16 +21,22 @@
 //! before, and on nothing else: not on the windows that it was asked with, nor
 //! on when, nor on the order of an answer. Replay rests on that.
 
+mod above;
 mod cohort;
 mod counters;
+mod estimate;
 mod fold;
 mod forms;
 mod halves;
+mod indicator;
 mod instances;
 mod newcomers;
 mod past;
 mod plan;
 mod question;
+mod reading;
+mod service;
+mod slices;
 mod survey;
 mod widen;
 
@@ -35,14 +45,21 @@ pub use newcomers::FRESH;
 pub use newcomers::Found;
 pub use newcomers::Newcomer;
 pub use newcomers::Search;
+pub use service::ServiceSlices;
+pub use service::service;
 pub use survey::survey;
 pub use widen::widen;
 
 use crate::rules::Check;
 use crate::rules::RuleFile;
+use crate::rules::Slo;
+use crate::series::BudgetEvidence;
 use crate::series::IntervalEvidence;
+use crate::series::ServiceReading;
 use crate::series::Timestamp;
 use crate::series::Window;
+use crate::sources::AccountAsked;
+use crate::sources::Accounts;
 use crate::sources::Error;
 use crate::sources::Source;
 use crate::sources::gather::fold::Material;
@@ -68,12 +85,15 @@ pub struct Sources<'a> {
     pub named: Option<&'a dyn Source>,
     /// Who answers for probes; `None` where none can run.
     pub prober: Option<&'a dyn Source>,
+    /// Who keeps the accounts of services; `None` where nobody does, and a gate that minds
+    /// an error budget cannot pass.
+    pub accounts: Option<&'a dyn Accounts>,
 }
 
 impl<'a> Sources<'a> {
     /// Those of a gate without probes.
     pub fn only(named: &'a dyn Source) -> Self {
-        Self { named: Some(named), prober: None }
+        Self { named: Some(named), prober: None, accounts: None }
     }
 }
 
@@ -101,10 +121,18 @@ pub struct Request<'a> {
 /// The evidence of each window of `request`, in order. Where an answer is too
 /// large for the source or for its client, fewer windows are asked for at once.
 ///
+/// A wave's own counts for its error budget come from the gate's source, also where the
+/// SLO names another one: the matchers of cohorts are made for the series of the
+/// gate's source, and need not pick anything elsewhere. How the service stands is told by
+/// [`Sources::accounts`], which asks the SLO's source.
+///
 /// # Errors
 /// The first question that is not answered fails the whole request.
 pub async fn evidence(sources: Sources<'_>, request: &Request<'_>) -> Result<Vec<IntervalEvidence>, Error> {
-    let plans: Vec<Plan<'_>> = request.rules.checks.iter().map(|check| Plan::of(check, request)).collect();
+    let budget = request.rules.budget.as_ref().map(|budget| &*budget.slo);
+    let checks = request.rules.checks.iter().map(|check| Plan::of(check, request));
+    // The wave's part of the error budget is asked as if it were one more check.
+    let plans: Vec<Plan<'_>> = checks.chain(budget.map(|slo| Plan::of_budget(slo, request))).collect();
     let mut evidence = Vec::with_capacity(request.windows.len());
     let mut runs: Vec<&[Window]> = request.windows.chunks(windows_per_question(request.interval)).rev().collect();
     while let Some(run) = runs.pop() {
@@ -117,7 +145,26 @@ pub async fn evidence(sources: Sources<'_>, request: &Request<'_>) -> Result<Vec
             Err(error) => return Err(error),
         }
     }
+    for one in &mut evidence {
+        one.budget = match (budget, one.checks.pop_if(|_| budget.is_some())) {
+            (Some(slo), Some(wave)) => {
+                Some(BudgetEvidence { wave, service: stand(sources, slo, request, one.window).await? })
+            }
+            _ => None,
+        };
+    }
     Ok(evidence)
+}
+
+/// How the service of `slo` stood at the end of `window`; `None` where nobody keeps that.
+async fn stand(
+    sources: Sources<'_>,
+    slo: &Slo,
+    request: &Request<'_>,
+    window: Window,
+) -> Result<Option<ServiceReading>, Error> {
+    let Some(accounts) = sources.accounts else { return Ok(None) };
+    accounts.stand(AccountAsked { slo, wave: request.wave, began: request.began, window }).await.map(Some)
 }
 
 /// Whether `check` of `request` has the same evidence as `other` of `asked`, window by
@@ -143,7 +190,7 @@ async fn fold(
             // A probe has a sample as often as it asks, however often the source scrapes.
             check.evidence(*window, expected(*window, request.began, plan.every.unwrap_or(request.scrape)))
         };
-        IntervalEvidence { window: *window, checks: plans.iter().zip(&checks).map(check).collect() }
+        IntervalEvidence { window: *window, checks: plans.iter().zip(&checks).map(check).collect(), budget: None }
     };
     Ok(run.iter().map(one).collect())
 }

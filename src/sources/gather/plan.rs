@@ -4,8 +4,10 @@ use crate::rules::Bound;
 use crate::rules::Check;
 use crate::rules::CheckKind;
 use crate::rules::GaugeTest;
+use crate::rules::Slo;
 use crate::rules::query::Bindings;
 use crate::rules::query::BoundMatchers;
+use crate::rules::query::Cohorts;
 use crate::rules::query::GaugeQuery;
 use crate::rules::query::PromQl;
 use crate::rules::query::Selector;
@@ -13,6 +15,10 @@ use crate::series::Window;
 use crate::series::counter;
 use crate::series::gauge::Extreme;
 use crate::sources::gather::Request;
+use crate::sources::gather::indicator;
+use crate::sources::gather::indicator::Besides;
+use crate::sources::gather::instances::Apart;
+use crate::sources::gather::instances::Part;
 use crate::sources::gather::question::Question;
 use std::time::Duration;
 
@@ -31,9 +37,8 @@ pub(super) struct Plan<'a> {
     pub(super) baseline: Option<Asked>,
     /// The labels that tell one instance from another.
     pub(super) instance: &'a [String],
-    /// The labels by which instances of the canary, and of the baseline, are kept apart;
-    /// none where they are not.
-    pub(super) apart: [&'a [String]; 2],
+    /// What is kept apart of the canary, and of the baseline.
+    pub(super) apart: [Apart<'a>; 2],
     /// The matchers of both cohorts, where they are the same.
     pub(super) same: Option<String>,
     /// The matchers of the baseline, where they do not exclude the canary's.
@@ -45,12 +50,19 @@ pub(super) struct Plan<'a> {
 }
 
 /// What one check asks of one cohort.
-#[derive(Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) enum Asked {
     /// Nothing: the matchers name a baseline that was not given.
     Unbound { counts: bool },
-    /// Two counters, and the bad one with its labels merely present.
-    Ratio { bad: Counter, total: Counter, relaxed: String },
+    /// Two counters, one of which counts a part of what the other does, and that one with
+    /// its labels merely present, where it is asked whether such a thing exists at all.
+    Ratio { part: Counter, is: Part, total: Counter, relaxed: Option<String> },
+    /// Events of a histogram above `threshold`: the counters of two of its buckets, and the
+    /// same as a native histogram; `every` are all of its buckets, where the bounds
+    /// that there are shall be named.
+    Above { classic: Counter, native: Counter, threshold: f64, every: Option<String> },
+    /// A gauge each of whose samples is an event.
+    Up { gauge: Counter },
     /// The bucket counters of a histogram, and the same as native histograms.
     Buckets { classic: Counter, native: Counter },
     /// A counter's increments by instance.
@@ -64,40 +76,66 @@ pub(super) enum Asked {
 }
 
 /// A counter with a cohort's matchers.
-#[derive(Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) struct Counter {
     /// The selector.
     pub(super) selector: String,
     /// Every series of the metric, whatever its labels.
     pub(super) any: String,
+    /// How long before a birth the source must have looked, or it is none.
+    pub(super) looked: Duration,
 }
 
 impl<'a> Plan<'a> {
     /// The plan of `check`.
     pub(super) fn of(check: &'a Check, request: &Request<'a>) -> Self {
         let cohorts = check.cohorts.as_ref().unwrap_or(&request.rules.cohorts);
+        // A threshold without a baseline is judged alone; any other check is blind without one.
+        let is_alone = matches!(check.kind, CheckKind::Threshold { .. });
+        let ask = |cohort: &BoundMatchers| Asked::of(&check.kind, cohort, request);
+        let blind = Asked::Unbound { counts: counts(&check.kind) };
+        let plan = Self::for_cohorts(cohorts, request, ask, || blind.clone(), is_alone);
+        Self {
+            apart: apart(&check.kind, &cohorts.instance),
+            every: check.probe.as_ref().map(|probe| probe.every),
+            ..plan
+        }
+    }
+
+    /// What a wave adds to `slo`: its indicator, of the cohorts of the rule file.
+    pub(super) fn of_budget(slo: &'a Slo, request: &Request<'a>) -> Self {
+        let ask = |cohort: &BoundMatchers| indicator::asked(&slo.indicator, cohort, Besides::Asked);
+        let blind = || Asked::Unbound { counts: true };
+        let plan = Self::for_cohorts(&request.rules.cohorts, request, ask, blind, false);
+        Self { apart: [Apart::Strata(&slo.strata); 2], ..plan }
+    }
+
+    /// What `ask` gives for each of `cohorts`, and `blind` where one is not known, which
+    /// `is_alone` does without.
+    fn for_cohorts(
+        cohorts: &'a Cohorts,
+        request: &Request<'a>,
+        ask: impl Fn(&BoundMatchers) -> Asked,
+        blind: impl Fn() -> Asked,
+        is_alone: bool,
+    ) -> Self {
         let bindings = Bindings { wave: request.wave, baseline: request.baseline, params: request.params };
-        let ask = |bound: &Option<BoundMatchers>| match bound {
-            Some(cohort) => Asked::of(&check.kind, cohort, request),
-            None => Asked::Unbound { counts: counts(&check.kind) },
-        };
+        let ask = |bound: &Option<BoundMatchers>| bound.as_ref().map_or_else(&blind, &ask);
         let canary = cohorts.canary.bind(&bindings);
         let baseline = cohorts.baseline.as_ref().map(|matchers| matchers.bind(&bindings));
         let same = canary.as_ref().filter(|_| baseline.as_ref() == Some(&canary)).map(ToString::to_string);
         let touches = |baseline: &&BoundMatchers| canary.as_ref().is_some_and(|canary| !canary.excludes(baseline));
         let touching = baseline.iter().flatten().find(touches).map(ToString::to_string);
-        // A threshold without a baseline is judged alone; any other check is blind without one.
-        let is_threshold = matches!(check.kind, CheckKind::Threshold { .. });
-        let baseline = baseline.filter(|bound| bound.is_some() || !is_threshold);
+        let baseline = baseline.filter(|bound| bound.is_some() || !is_alone);
         Self {
             canary: ask(&canary),
             baseline: baseline.as_ref().map(ask),
             instance: &cohorts.instance,
-            apart: apart(&check.kind, &cohorts.instance),
+            apart: [Apart::Whole; 2],
             same,
             touching,
             ago: cohorts.offset.unwrap_or(Duration::ZERO),
-            every: check.probe.as_ref().map(|probe| probe.every),
+            every: None,
         }
     }
 
@@ -109,14 +147,16 @@ impl<'a> Plan<'a> {
     }
 }
 
-/// The labels by which instances of the canary, and of the baseline, are kept apart.
-fn apart<'a>(kind: &CheckKind, instance: &'a [String]) -> [&'a [String]; 2] {
+/// What is kept apart of the canary, and of the baseline.
+fn apart<'a>(kind: &CheckKind, instance: &'a [String]) -> [Apart<'a>; 2] {
     match kind {
-        CheckKind::Ratio { .. } | CheckKind::Gauge { test: GaugeTest::ByInstance, .. } => [instance; 2],
+        CheckKind::Ratio { .. } | CheckKind::Gauge { test: GaugeTest::ByInstance, .. } => {
+            [Apart::Instances(instance); 2]
+        }
         CheckKind::Gauge { test: GaugeTest::Paired { .. } | GaugeTest::MannWhitney, .. }
         | CheckKind::Histogram { .. }
         | CheckKind::Quantile { .. }
-        | CheckKind::Threshold { .. } => [&[]; 2],
+        | CheckKind::Threshold { .. } => [Apart::Whole; 2],
     }
 }
 
@@ -133,7 +173,8 @@ impl Asked {
     fn of(kind: &CheckKind, cohort: &BoundMatchers, request: &Request<'_>) -> Self {
         match kind {
             CheckKind::Ratio { bad, total, .. } => {
-                Self::Ratio { bad: Counter::of(bad, cohort), total: Counter::of(total, cohort), relaxed: bad.relaxed() }
+                let (part, total) = (Counter::of(bad, cohort), Counter::of(total, cohort));
+                Self::Ratio { part, is: Part::Bad, total, relaxed: Some(bad.relaxed()) }
             }
             CheckKind::Histogram { metric, .. } | CheckKind::Quantile { metric, .. } => {
                 Self::Buckets { classic: Counter::buckets(metric, cohort), native: Counter::of(metric, cohort) }
@@ -162,13 +203,16 @@ impl Asked {
         }
     }
 
-    fn questions(&self, run: &[Window]) -> Vec<Question> {
+    /// What must be known of `run` before anything that this leads to.
+    pub(super) fn questions(&self, run: &[Window]) -> Vec<Question> {
         match self {
             Self::Unbound { .. } => Vec::new(),
-            Self::Ratio { bad: one, total: other, .. } | Self::Buckets { classic: one, native: other } => {
+            Self::Ratio { part: one, total: other, .. }
+            | Self::Buckets { classic: one, native: other }
+            | Self::Above { classic: one, native: other, .. } => {
                 [one, other].iter().filter_map(|counter| counter.question(run)).collect()
             }
-            Self::Rate { counter, .. } => counter.question(run).into_iter().collect(),
+            Self::Rate { counter, .. } | Self::Up { gauge: counter } => counter.question(run).into_iter().collect(),
             Self::Mean { expr } | Self::Worst { expr, .. } => at_ends(expr, run).into_iter().collect(),
             Self::Rated { value, per } => [value.questions(run), per.questions(run)].concat(),
         }
@@ -212,13 +256,22 @@ fn first(query: &PromQl, cohort: &BoundMatchers) -> Vec<String> {
 }
 
 impl Counter {
-    fn of(selector: &Selector, cohort: &BoundMatchers) -> Self {
-        Self { selector: selector.bind(cohort), any: named(selector.metric()) }
+    /// `selector` of `cohort`.
+    pub(super) fn of(selector: &Selector, cohort: &BoundMatchers) -> Self {
+        Self { selector: selector.bind(cohort), any: named(selector.metric()), looked: Duration::ZERO }
     }
 
-    fn buckets(metric: &Selector, cohort: &BoundMatchers) -> Self {
+    /// The buckets of the histogram `metric` of `cohort`.
+    pub(super) fn buckets(metric: &Selector, cohort: &BoundMatchers) -> Self {
         let any = named(&format!("{}_bucket", metric.metric()));
-        Self { selector: metric.bind_suffixed("_bucket", cohort), any }
+        Self { selector: metric.bind_suffixed("_bucket", cohort), any, looked: Duration::ZERO }
+    }
+
+    /// This, where a source that was away for an hour does not take for new what it
+    /// finds then: what it has in the last five minutes before a birth does not show that it
+    /// looked, as not everything is scraped at once. A wave is too short for that to matter.
+    pub(super) fn over_outages(self) -> Self {
+        Self { looked: counter::STALENESS, ..self }
     }
 
     /// The samples of `run` and of the time before that an increment may reach over.

@@ -3,6 +3,7 @@
 use crate::series::Series;
 use crate::series::Timestamp;
 use crate::series::Window;
+use crate::series::native::Histograms;
 use crate::sources::Answer;
 use crate::sources::Error;
 use crate::sources::Grid;
@@ -17,7 +18,7 @@ use std::time::Duration;
 
 /// Questions of one gate in flight: a fifth of the twenty that a Prometheus
 /// server answers at a time by default, so that dashboards go on working.
-const IN_FLIGHT: usize = 4;
+pub(super) const IN_FLIGHT: usize = 4;
 
 /// One question; equal ones are one.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -75,10 +76,26 @@ impl Answers {
         Ok(Self(questions.into_iter().zip(answers).collect()))
     }
 
+    /// The samples of all answers.
+    pub(super) fn samples(&self) -> u64 {
+        self.0.values().map(samples).fold(0, |sum, more| sum.saturating_add(u64::try_from(more).unwrap_or(u64::MAX)))
+    }
+
+    /// The samples of the largest answer.
+    pub(super) fn largest(&self) -> usize {
+        self.0.values().map(samples).max().unwrap_or(0)
+    }
+
     /// The answer to `question`; nothing where none was put.
     pub(super) fn get(&self, question: Option<&Question>) -> &Answer {
         question.and_then(|question| self.0.get(question)).unwrap_or(&NOTHING)
     }
+}
+
+/// Samples of `answer`, of any kind.
+fn samples(answer: &Answer) -> usize {
+    let all = answer.series.iter().chain(answer.native.iter().map(Histograms::counts));
+    all.map(|series| series.samples().len() + series.nan().len() + series.infinite().len()).sum()
 }
 
 /// `answer` as if it had been `by` later.

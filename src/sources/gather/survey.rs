@@ -4,6 +4,7 @@ use crate::rules::Check;
 use crate::rules::RuleFile;
 use crate::rules::query::Bindings;
 use crate::rules::query::BoundMatchers;
+use crate::rules::query::Cohorts;
 use crate::rules::query::Matchers;
 use crate::series::Timestamp;
 use crate::series::Window;
@@ -12,6 +13,7 @@ use crate::series::native::Histograms;
 use crate::sources::Answer;
 use crate::sources::Error;
 use crate::sources::Source;
+use crate::sources::gather::indicator;
 use crate::sources::gather::plan::divisor;
 use crate::sources::gather::plan::selectors;
 use crate::sources::gather::question::Answers;
@@ -31,7 +33,7 @@ const STEP_MS: u64 = 100;
 /// For each of the first queries of checks on raw samples: the median distance of
 /// consecutive samples of the baseline, or else of the canary. Of those the
 /// longest, as a grid that is finer than a check's scrapes finds it blind. How often
-/// probes ask is known.
+/// probes ask is known. What an error budget counts is looked at besides.
 pub async fn survey(
     source: &dyn Source,
     rules: &RuleFile,
@@ -44,7 +46,11 @@ pub async fn survey(
         .filter(|check| check.probe.is_none())
         .flat_map(|check| candidates(check, rules, bindings))
         .filter(|found| !found.is_empty());
-    let mut open: Vec<Vec<Candidate>> = selectors.take(MAX_QUERIES).collect();
+    let budget = rules.budget.as_ref().map(|budget| {
+        let of = |cohort: &BoundMatchers| indicator::selectors(&budget.slo.indicator, cohort);
+        of_cohorts(&rules.cohorts, bindings, of)
+    });
+    let mut open: Vec<Vec<Candidate>> = selectors.take(MAX_QUERIES).chain(budget).collect();
     let mut longest = None;
     while open.iter().any(|selectors| !selectors.is_empty()) {
         // The first of each, all at once; those that showed nothing ask their next.
@@ -67,14 +73,20 @@ type Candidate = (String, Duration);
 /// The selectors of each query of a check on raw samples: of the baseline, then of the canary.
 fn candidates(check: &Check, rules: &RuleFile, bindings: &Bindings<'_>) -> [Vec<Candidate>; 2] {
     let cohorts = check.cohorts.as_ref().unwrap_or(&rules.cohorts);
+    [selectors, divisor].map(|of| of_cohorts(cohorts, bindings, |cohort| of(&check.kind, cohort)))
+}
+
+/// The selectors that `of` makes of the baseline, then of the canary.
+fn of_cohorts(
+    cohorts: &Cohorts,
+    bindings: &Bindings<'_>,
+    of: impl Fn(&BoundMatchers) -> Vec<String>,
+) -> Vec<Candidate> {
     let ago = cohorts.offset.unwrap_or(Duration::ZERO);
     let cohorts = [cohorts.baseline.as_ref().map(|it| (it, ago)), Some((&cohorts.canary, Duration::ZERO))];
     let bind = |(matchers, ago): (&Matchers, Duration)| Some((matchers.bind(bindings)?, ago));
-    let bound: Vec<(BoundMatchers, Duration)> = cohorts.into_iter().flatten().filter_map(bind).collect();
-    [selectors, divisor].map(|of| {
-        let all = bound.iter().flat_map(|(cohort, ago)| of(&check.kind, cohort).into_iter().map(|one| (one, *ago)));
-        all.collect()
-    })
+    let bound = cohorts.into_iter().flatten().filter_map(bind);
+    bound.flat_map(|(cohort, ago)| of(&cohort).into_iter().map(move |one| (one, ago))).collect()
 }
 
 fn ask_first(candidates: Vec<Candidate>, start: Timestamp) -> Option<(Question, Vec<Candidate>)> {

@@ -17,6 +17,7 @@ use crate::sources::Error;
 use crate::sources::Source;
 use crate::sources::gather::Request;
 use crate::sources::gather::SPAN_PER_QUESTION;
+use crate::sources::gather::indicator;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -43,7 +44,7 @@ pub async fn widen(source: &dyn Source, request: &Request<'_>, until: Timestamp)
     refused
 }
 
-/// Every selector of every check, for both cohorts.
+/// Every selector of every check, and of the error budget, for both cohorts.
 fn selectors(request: &Request<'_>) -> BTreeSet<String> {
     let bindings = Bindings { wave: request.wave, baseline: request.baseline, params: request.params };
     let mut all = BTreeSet::new();
@@ -52,6 +53,13 @@ fn selectors(request: &Request<'_>) -> BTreeSet<String> {
         let both = [Some(&cohorts.canary), cohorts.baseline.as_ref()].into_iter().flatten();
         for cohort in both.filter_map(|matchers| matchers.bind(&bindings)) {
             all.extend(of_kind(&check.kind, &cohort));
+        }
+    }
+    if let Some(budget) = &request.rules.budget {
+        let cohorts = &request.rules.cohorts;
+        let both = [Some(&cohorts.canary), cohorts.baseline.as_ref()].into_iter().flatten();
+        for cohort in both.filter_map(|matchers| matchers.bind(&bindings)) {
+            all.extend(indicator::selectors(&budget.slo.indicator, &cohort));
         }
     }
     all

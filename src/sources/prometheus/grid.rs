@@ -101,6 +101,28 @@ mod tests {
     }
 
     #[test]
+    fn no_query_asks_for_more_points_than_a_server_was_seen_to_give() {
+        let all = include_str!("../../../fixtures/reference/slo.json");
+        let all: serde_json::Value = serde_json::from_str(all).unwrap();
+        let records = all["vectors"].as_array().unwrap().iter().filter(|record| record["kind"] == "range_limit");
+        let mut checked = 0;
+        for record in records {
+            let seconds = |key: &str| record["input"][key].as_i64().unwrap() * 1000;
+            let (from, to, step) = (seconds("start"), seconds("end"), seconds("step"));
+            let parts = parts(grid(from, to, Duration::from_millis(step.unsigned_abs()))).unwrap();
+            let points = |part: &Part| (part.to.as_millis() - part.from.as_millis()) / step + 1;
+            assert_eq!(parts.iter().map(points).sum::<i64>(), record["expected"]["points"].as_i64().unwrap());
+            // As the server counts: whole steps between the ends.
+            let accepted = |points: i64| points - 1 <= 11_000;
+            let whole = accepted(parts.iter().map(points).sum());
+            assert_eq!(record["expected"]["accepted_by_prometheus"], whole, "{record}");
+            assert!(parts.iter().all(|part| accepted(points(part))), "{record}");
+            checked += 1;
+        }
+        assert_eq!(checked, 3);
+    }
+
+    #[test]
     fn grids_without_an_answer_are_refused() {
         let refused = |from, to, step| parts(grid(from, to, step)).unwrap_err();
         assert!(refused(0, 10, Duration::ZERO).contains("whole number of milliseconds"));

@@ -1,6 +1,7 @@
 //! A gate as one row.
 
 use crate::judge::Timing;
+use crate::rules::Class;
 use crate::rules::Digest;
 use crate::rules::RulesName;
 use crate::series::Timestamp;
@@ -30,6 +31,7 @@ pub(in crate::store) struct GateRow {
     pub(in crate::store) run: Option<String>,
     pub(in crate::store) baseline: Option<String>,
     pub(in crate::store) params: String,
+    pub(in crate::store) class: String,
     pub(in crate::store) opened_at: i64,
     pub(in crate::store) start_at: i64,
     pub(in crate::store) deadline_at: Option<i64>,
@@ -59,6 +61,7 @@ impl GateRow {
             return Err(format!("the rule file of digest {} has the digest {}", self.digest, digest.as_str()));
         }
         let gate = Gate {
+            class: class(&self.class)?,
             rules: RulesName::new(&self.rules).ok_or_else(|| format!("`{}` is no rule file's name", self.rules))?,
             digest,
             attempt: count("attempt", self.attempt)?,
@@ -96,6 +99,7 @@ impl TryFrom<&Gate> for GateRow {
             run: gate.run.clone(),
             baseline: gate.baseline.clone(),
             params: to_json(&gate.params)?,
+            class: gate.class.word().to_owned(),
             opened_at: gate.opened_at.as_millis(),
             start_at: gate.start.as_millis(),
             deadline_at: gate.deadline.map(Timestamp::as_millis),
@@ -142,6 +146,10 @@ fn agrees(state: GateState, verdict: Verdict) -> Result<(), Fault> {
 
 fn count(name: &str, value: i64) -> Result<u32, Fault> {
     u32::try_from(value).map_err(|_| format!("{name} is {value}"))
+}
+
+fn class(word: &str) -> Result<Class, Fault> {
+    Class::named(word).ok_or_else(|| format!("`{word}` is no class"))
 }
 
 fn state(word: &str) -> Result<GateState, Fault> {

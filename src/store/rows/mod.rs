@@ -8,12 +8,16 @@
 //! change what lies on disk; here the two meet, and every rule that a type states
 //! in words is a check. What passes on the way in is sure to pass on the way out.
 
+mod charge;
 mod gate;
+mod slice;
 #[cfg(test)]
 mod tests;
 mod words;
 
+pub(super) use charge::ChargeRow;
 pub(super) use gate::GateRow;
+pub(super) use slice::SliceRow;
 pub(super) use words::event_named;
 pub(super) use words::event_word;
 

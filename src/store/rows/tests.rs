@@ -1,11 +1,17 @@
 //! What is written reads back the same, to the last bit; what is not sound is
 //! refused on both ways.
 
+use crate::judge::Charged;
+use crate::judge::Spent;
 use crate::judge::Timing;
+use crate::rules::Class;
 use crate::rules::Digest;
 use crate::rules::RulesName;
+use crate::rules::SloName;
 use crate::series::Buckets;
+use crate::series::BudgetEvidence;
 use crate::series::CheckEvidence;
+use crate::series::Counts;
 use crate::series::Fault;
 use crate::series::InstanceEvidence;
 use crate::series::IntervalEvidence;
@@ -13,9 +19,14 @@ use crate::series::Labels;
 use crate::series::Measure;
 use crate::series::Notice;
 use crate::series::Observed;
+use crate::series::ServiceReading;
+use crate::series::SpanReading;
 use crate::series::Timestamp;
 use crate::series::Window;
+use crate::store::Charge;
+use crate::store::rows::ChargeRow;
 use crate::store::rows::GateRow;
+use crate::store::rows::SliceRow;
 use crate::wave::Attestation;
 use crate::wave::Decision;
 use crate::wave::Gate;
@@ -92,6 +103,7 @@ fn fault() -> impl Strategy<Value = Fault> {
     prop_oneof![
         text().prop_map(|series| Fault::CohortsOverlap { series }),
         text().prop_map(|selector| Fault::BadNeverSeen { selector }),
+        (text(), text()).prop_map(|(threshold, bounds)| Fault::ThresholdNotABucket { threshold, bounds }),
         text().prop_map(|message| Fault::PartialAnswer { message }),
     ]
 }
@@ -111,15 +123,93 @@ fn notice() -> impl Strategy<Value = Notice> {
     ]
 }
 
-fn check() -> impl Strategy<Value = CheckEvidence> {
+/// Boxed, as what holds it is: the stack of a test is small for strategies of strategies.
+fn check() -> BoxedStrategy<CheckEvidence> {
     (observed(), option::of(observed()), vec(fault(), 0..3), vec(notice(), 0..3))
         .prop_map(|(canary, baseline, faults, notices)| CheckEvidence { canary, baseline, faults, notices })
+        .boxed()
+}
+
+fn counts() -> impl Strategy<Value = Counts> {
+    (finite(), finite()).prop_map(|(one, other)| {
+        let (one, other) = (one.abs(), other.abs());
+        Counts { bad: one.min(other), total: one.max(other) }
+    })
+}
+
+fn span() -> impl Strategy<Value = SpanReading> {
+    let beside = option::of(finite().prop_map(f64::abs));
+    (any::<u64>(), option::of(counts()), any::<[u32; 2]>(), beside).prop_map(|(ms, counts, seen, beside)| {
+        let bad_events = beside.unwrap_or(counts.map_or(0.0, |counts| counts.bad));
+        let (seen, slices) = (seen[0].min(seen[1]), seen[0].max(seen[1]));
+        SpanReading { length: Duration::from_millis(ms), counts, seen, slices, bad_events }
+    })
+}
+
+fn service() -> BoxedStrategy<ServiceReading> {
+    let times = (any::<[i64; 4]>(), any::<bool>(), any::<bool>());
+    let spans = (vec(span(), 0..6), span(), option::of(span()));
+    let rest = (finite(), vec("[a-z][a-z0-9._-]{0,20}", 0..3), option::of(counts()));
+    (times, spans, rest)
+        .prop_map(|((mut times, rolls, seen), (mut windows, period, events), rest)| {
+            times.sort_unstable();
+            let [from, first, through, to] = times.map(Timestamp::from_millis);
+            windows.sort_by_key(|window| window.length);
+            windows.dedup_by_key(|window| window.length);
+            ServiceReading {
+                through,
+                windows,
+                period,
+                events: events.unwrap_or(period),
+                period_from: from,
+                period_to: if rolls { through } else { to },
+                seen_from: seen.then_some(first),
+                spent_by_others: rest.0.abs(),
+                paging: rest.1,
+                before: rest.2,
+            }
+        })
+        .boxed()
+}
+
+fn counted() -> impl Strategy<Value = Measure> {
+    prop_oneof![Just(Measure::Nothing), counts().prop_map(|Counts { bad, total }| Measure::Counts { bad, total })]
+}
+
+/// A cohort as a whole and by stratum.
+fn cohort() -> BoxedStrategy<Observed> {
+    let stratum = (text(), counted()).prop_map(|(name, measure)| InstanceEvidence { name, measure });
+    (counted(), vec(stratum, 0..3))
+        .prop_map(|(measure, instances)| Observed { measure, instances, ..Observed::nothing(4) })
+        .boxed()
+}
+
+fn budget() -> BoxedStrategy<BudgetEvidence> {
+    (check(), cohort(), option::of(cohort()), option::of(service()))
+        .prop_map(|(check, canary, baseline, service)| BudgetEvidence {
+            wave: CheckEvidence { canary, baseline, ..check },
+            service,
+        })
+        .boxed()
+}
+
+fn charge() -> impl Strategy<Value = Charge> {
+    let names = ("[a-z0-9][a-z0-9._-]{0,63}", "[a-zA-Z0-9][a-zA-Z0-9._-]{0,63}", 1..=u32::MAX);
+    let events = (counts(), counts(), counts(), finite());
+    (names, any::<[i64; 2]>(), events).prop_map(|((slo, rules, attempt), times, events)| {
+        let [from, to] = [times[0].min(times[1]), times[0].max(times[1])].map(Timestamp::from_millis);
+        let (canary, baseline, planned, excess) = events;
+        let spent = Spent { from, to, canary, baseline, planned, excess };
+        let charged = Charged { wave: "it's a wave".to_owned(), rules, attempt, spent };
+        Charge { slo: SloName::new(&slo).unwrap(), digest: Digest::of(slo.as_bytes()), charged }
+    })
 }
 
 fn interval() -> impl Strategy<Value = IntervalEvidence> {
-    (any::<i64>(), any::<i64>(), vec(check(), 0..4)).prop_filter_map("a span", |(one, other, checks)| {
+    let parts = (any::<i64>(), any::<i64>(), vec(check(), 0..4), option::of(budget()));
+    parts.prop_filter_map("a span", |(one, other, checks, budget)| {
         let (from, to) = (Timestamp::from_millis(one.min(other)), Timestamp::from_millis(one.max(other)));
-        (from < to).then_some(IntervalEvidence { window: Window { from, to }, checks })
+        (from < to).then_some(IntervalEvidence { window: Window { from, to }, checks, budget })
     })
 }
 
@@ -166,15 +256,17 @@ fn gate() -> impl Strategy<Value = Gate> {
         .prop_map(|(by, note, url, at)| Attestation { by, note, url, at });
     let one = (text(), option::of(attested)).prop_map(|(name, attested)| Requirement { name, attested });
     let requires = vec(one, 0..4);
+    let class = proptest::sample::select(vec![Class::Standard, Class::Exploratory]);
     let would = option::of(standing());
-    let parts = (option::of(timing()), option::of(outage), option::of(decision), standing(), requires, would);
+    let parts = (option::of(timing()), option::of(outage), option::of(decision), standing(), requires, would, class);
     (names, counts, instants, parts).prop_map(|(names, counts, instants, parts)| {
-        let (timing, outage, decision, (mut state, mut verdict), requires, would) = parts;
+        let (timing, outage, decision, (mut state, mut verdict), requires, would, class) = parts;
         let would = would.map(|(state, verdict)| Would { verdict, state });
         if would.is_some() && (state == GateState::Held || verdict == Verdict::Fail) {
             (state, verdict) = (GateState::Decided, Verdict::Pass);
         }
         Gate {
+            class,
             rules: RulesName::new(&names.0).unwrap(),
             digest: Digest::of(b"text"),
             attempt: counts.0,
@@ -217,6 +309,17 @@ proptest! {
     }
 
     #[test]
+    fn charges_survive(charge in charge()) {
+        let row = ChargeRow::try_from(&charge).unwrap();
+        prop_assert_eq!(Charge::try_from(row).unwrap(), charge);
+    }
+
+    #[test]
+    fn slices_survive(start in instant(), counts in option::of(counts())) {
+        prop_assert_eq!(SliceRow::try_from(&(start, counts)).unwrap().slice().unwrap(), (start, counts));
+    }
+
+    #[test]
     fn no_text_makes_reading_panic(body in any::<String>()) {
         let _ = read_evidence(&body);
     }
@@ -226,7 +329,7 @@ fn with_measure(measure: Measure) -> IntervalEvidence {
     let canary = Observed { measure, ..Observed::nothing(1) };
     let check = CheckEvidence { canary, baseline: None, faults: Vec::new(), notices: Vec::new() };
     let window = Window { from: Timestamp::from_millis(0), to: Timestamp::from_millis(1) };
-    IntervalEvidence { window, checks: vec![check] }
+    IntervalEvidence { window, checks: vec![check], budget: None }
 }
 
 #[test]
@@ -249,7 +352,7 @@ fn instances_make_an_interval_a_few_kilobytes_large() {
     let check = CheckEvidence { canary, baseline: Some(seen), ..CheckEvidence::missing() };
     let window =
         Window { from: Timestamp::from_millis(1_790_000_000_000), to: Timestamp::from_millis(1_790_000_015_000) };
-    let bytes = write_evidence(&IntervalEvidence { window, checks: vec![check; 3] }).unwrap().len();
+    let bytes = write_evidence(&IntervalEvidence { window, checks: vec![check; 3], budget: None }).unwrap().len();
     assert!(bytes < 6 * 1024, "{bytes} bytes");
 }
 
@@ -298,6 +401,7 @@ fn gates_that_cannot_be_are_refused_on_both_ways() {
         run: None,
         baseline: None,
         params: "{}".to_owned(),
+        class: "standard".to_owned(),
         opened_at: 0,
         start_at: 0,
         deadline_at: None,
@@ -327,6 +431,7 @@ fn gates_that_cannot_be_are_refused_on_both_ways() {
     check(&|row| row.verdict = "pass".to_owned(), "cannot say pass");
     check(&|row| row.state = "decided".to_owned(), "cannot say pause");
     check(&|row| row.digest = "sha256:0".to_owned(), "has the digest");
+    check(&|row| row.class = "Standard".to_owned(), "no class");
     check(&|row| row.params = r#"{"a":1}"#.to_owned(), "invalid type");
     check(&|row| row.outage = Some("{}".to_owned()), "missing field");
     check(&|row| row.decision = Some(r#"{"verdict":"pause","by":"","why":"","at":0}"#.to_owned()), "a person decides");
@@ -341,4 +446,48 @@ fn gates_that_cannot_be_are_refused_on_both_ways() {
     }
     assert!(GateRow::try_from(&Gate { revision: 0, ..gate.clone() }).is_err());
     assert!(GateRow::try_from(&Gate { verdict: Verdict::Fail, ..gate }).is_err());
+}
+
+#[test]
+fn counts_that_cannot_be_are_refused_on_both_ways() {
+    let hostile = [(2.0, 1.0), (-1.0, 1.0), (0.0, f64::INFINITY), (f64::NAN, 1.0), (0.0, f64::NAN)];
+    let at = Timestamp::from_millis(7);
+    let none = Counts::default();
+    let spent = Spent { from: at, to: at, canary: none, baseline: none, planned: none, excess: -0.5 };
+    let sound = Charge {
+        slo: SloName::new("checkout").unwrap(),
+        digest: Digest::of(b"slo"),
+        charged: Charged { wave: "w".to_owned(), rules: "r".to_owned(), attempt: 1, spent },
+    };
+    let row = ChargeRow::try_from(&sound).unwrap();
+    let with = |spent| Charge { charged: Charged { spent, ..sound.charged.clone() }, ..sound.clone() };
+    for (bad, total) in hostile {
+        let counts = Counts { bad, total };
+        assert!(SliceRow::try_from(&(at, Some(counts))).unwrap_err().contains("no count"));
+        assert!(SliceRow { start_at: 7, bad: Some(bad), total: Some(total) }.slice().is_err());
+        for spent in
+            [Spent { canary: counts, ..spent }, Spent { baseline: counts, ..spent }, Spent { planned: counts, ..spent }]
+        {
+            assert!(ChargeRow::try_from(&with(spent)).unwrap_err().contains("no count"));
+        }
+        assert!(Charge::try_from(ChargeRow { planned_bad: bad, planned_total: total, ..row.clone() }).is_err());
+    }
+    assert!(SliceRow { start_at: 7, bad: None, total: Some(1.0) }.slice().unwrap_err().contains("missing"));
+    assert!(ChargeRow::try_from(&with(Spent { excess: f64::NAN, ..spent })).is_err());
+    let before = Timestamp::from_millis(6);
+    assert!(ChargeRow::try_from(&with(Spent { to: before, ..spent })).unwrap_err().contains("before it begins"));
+
+    let check = |change: &dyn Fn(&mut ChargeRow), expect: &str| {
+        let mut row = row.clone();
+        change(&mut row);
+        let fault = Charge::try_from(row).unwrap_err();
+        assert!(fault.contains(expect), "{fault}");
+    };
+    check(&|row| row.slo = "a b".to_owned(), "no SLO's name");
+    check(&|row| row.rules = String::new(), "no rule file's name");
+    check(&|row| row.wave = String::new(), "no wave id");
+    check(&|row| row.attempt = 0, "attempt is 0");
+    check(&|row| row.digest = "sha256:0".to_owned(), "no digest");
+    check(&|row| row.to_at = 6, "before it begins");
+    check(&|row| row.excess = f64::INFINITY, "an excess of");
 }

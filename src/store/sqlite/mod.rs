@@ -7,6 +7,7 @@
 //! that turns into a write can be refused without any wait. A lock file beside
 //! the database keeps a second daemon out.
 
+mod budgets;
 mod connections;
 mod open;
 mod outbox;
@@ -14,11 +15,14 @@ mod prune;
 mod read;
 mod write;
 
+use crate::rules::Digest;
 use crate::rules::RulesName;
+use crate::series::Counts;
 use crate::series::IntervalEvidence;
 use crate::series::Timestamp;
 use crate::store::Backlog;
 use crate::store::Change;
+use crate::store::Charge;
 use crate::store::DeadLetter;
 use crate::store::Due;
 use crate::store::Error;
@@ -121,6 +125,33 @@ impl SqliteStore {
     ) -> Result<Vec<IntervalEvidence>, Error> {
         let mut lease = self.readers.lease().await?;
         let outcome = read::evidence(&mut lease.connection, wave, rules, attempt).await;
+        self.readers.settle(lease, outcome)
+    }
+
+    async fn read_charges(&self, since: Timestamp) -> Result<Vec<Charge>, Error> {
+        let mut lease = self.readers.lease().await?;
+        let outcome = budgets::charges(&mut lease.connection, since).await;
+        self.readers.settle(lease, outcome)
+    }
+
+    /// One lease a part, so that commits get in between.
+    async fn keep_all_slices(&self, counted_by: &Digest, slices: &[(Timestamp, Option<Counts>)]) -> Result<(), Error> {
+        let rows = budgets::rows(counted_by, slices)?;
+        for part in rows.chunks(budgets::PART) {
+            let mut lease = self.writer.lease().await?;
+            let outcome = budgets::keep(&mut lease.connection, counted_by, part).await;
+            self.writer.settle(lease, outcome)?;
+        }
+        Ok(())
+    }
+
+    async fn read_slices(
+        &self,
+        counted_by: &Digest,
+        since: Timestamp,
+    ) -> Result<Vec<(Timestamp, Option<Counts>)>, Error> {
+        let mut lease = self.readers.lease().await?;
+        let outcome = budgets::slices(&mut lease.connection, counted_by, since).await;
         self.readers.settle(lease, outcome)
     }
 
@@ -253,6 +284,18 @@ impl Store for SqliteStore {
         attempt: u32,
     ) -> Pending<'a, Vec<IntervalEvidence>> {
         Box::pin(self.read_evidence(wave, rules, attempt))
+    }
+
+    fn charges(&self, since: Timestamp) -> Pending<'_, Vec<Charge>> {
+        Box::pin(self.read_charges(since))
+    }
+
+    fn keep_slices<'a>(&'a self, counted_by: &'a Digest, slices: &'a [(Timestamp, Option<Counts>)]) -> Pending<'a, ()> {
+        Box::pin(self.keep_all_slices(counted_by, slices))
+    }
+
+    fn slices<'a>(&'a self, counted_by: &'a Digest, since: Timestamp) -> Pending<'a, Vec<(Timestamp, Option<Counts>)>> {
+        Box::pin(self.read_slices(counted_by, since))
     }
 
     fn probe(&self) -> Pending<'_, ()> {

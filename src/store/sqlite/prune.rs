@@ -18,8 +18,11 @@ use std::time::Duration;
 /// Gates whose rows go in one transaction: commits wait no longer than for these.
 const GATES: i64 = 16;
 
-/// Messages and audit entries that go in one transaction.
+/// Messages, audit entries and charges that go in one transaction.
 const LINES: i64 = 1024;
+
+/// Slices that go in one transaction: a few dozen milliseconds.
+const SLICES_AT_ONCE: i64 = 16_384;
 
 const EVIDENCE: &str = "
     DELETE FROM evidence WHERE gate_id IN (
@@ -51,6 +54,27 @@ const MESSAGES: &str = "
                                            WHERE d.message = o.sequence AND d.state = 'waiting')))
         LIMIT ?2)";
 
+/// Of gates that are still open charges stay, as all else of them.
+const CHARGES: &str = "
+    DELETE FROM charges WHERE id IN (
+        SELECT id FROM charges c
+        WHERE to_at < ?1
+          AND NOT EXISTS (SELECT 1 FROM gates g
+                          WHERE g.id = c.gate_id AND g.state NOT IN ('decided', 'cancelled'))
+        LIMIT ?2)";
+
+/// By the key from its first column on: there are few countings and many slices.
+const SLICES: &str = "
+    DELETE FROM slices WHERE (counting_id, start_at) IN (
+        SELECT s.counting_id, s.start_at
+        FROM countings c CROSS JOIN slices s ON s.counting_id = c.id AND s.start_at < ?1
+        LIMIT ?2)";
+
+/// What nothing is counted by any more: an SLO that was edited or is gone, all of whose
+/// slices are old.
+const COUNTINGS: &str = "
+    DELETE FROM countings WHERE NOT EXISTS (SELECT 1 FROM slices s WHERE s.counting_id = countings.id)";
+
 /// Messages that wait are kept so long, whatever the retention: all tries take four
 /// days, or ten where each is put off by a day. What waits longer than that waits
 /// for an endpoint that is not configured any more.
@@ -71,8 +95,14 @@ pub(super) async fn batch(
     let evidence = delete(&mut transaction, EVIDENCE, evidence_before, GATES).await?;
     let audit = delete(&mut transaction, AUDIT, gates_before, LINES).await?;
     let messages = delete_messages(&mut transaction, gates_before, days_before(now, WAITING_DAYS)).await?;
+    let budgets_before = days_before(now, retention.budgets_days);
+    let charges = delete(&mut transaction, CHARGES, budgets_before, LINES).await?;
+    let slices = delete(&mut transaction, SLICES, budgets_before, SLICES_AT_ONCE).await?;
+    if slices > 0 {
+        sqlx::query(COUNTINGS).execute(&mut *transaction).await.map_err(Error::when(doing))?;
+    }
     transaction.commit().await.map_err(Error::when(doing))?;
-    Ok(Pruned { gates, evidence, audit, messages })
+    Ok(Pruned { gates, evidence, audit, messages, charges, slices })
 }
 
 fn days_before(now: Timestamp, days: NonZeroU16) -> i64 {

@@ -24,7 +24,7 @@ const OPEN_OR_RECENT: &str = "
 const ONE_WAVE: &str = "SELECT id, name, rollout FROM waves WHERE name = ?1";
 
 const LATEST_GATES: &str = "
-    SELECT g.id, g.rules, g.attempt, g.digest, g.run, g.baseline, g.params, g.opened_at, g.start_at, g.deadline_at,
+    SELECT g.id, g.rules, g.attempt, g.digest, g.run, g.baseline, g.params, g.class, g.opened_at, g.start_at, g.deadline_at,
            g.timing, g.judged, g.state, g.verdict, g.revision, g.outage, g.decision, g.requires,
            g.would, g.revised_at,
            f.text AS rules_text, r.document
@@ -199,7 +199,7 @@ fn intervals(rows: &[SqliteRow], of: &str) -> Result<Vec<IntervalEvidence>, Erro
     Ok(evidence)
 }
 
-fn decoded<T: for<'r> FromRow<'r, SqliteRow>>(
+pub(super) fn decoded<T: for<'r> FromRow<'r, SqliteRow>>(
     table: &'static str,
     key: impl Fn() -> String,
     row: &SqliteRow,
@@ -207,6 +207,6 @@ fn decoded<T: for<'r> FromRow<'r, SqliteRow>>(
     T::from_row(row).map_err(|error| corrupt(table, key(), error.to_string()))
 }
 
-fn corrupt(table: &'static str, key: String, fault: impl Into<String>) -> Error {
+pub(super) fn corrupt(table: &'static str, key: String, fault: impl Into<String>) -> Error {
     Error::Corrupt { table, key, fault: fault.into() }
 }

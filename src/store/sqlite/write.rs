@@ -5,6 +5,7 @@ use crate::store::fence::Offer;
 use crate::store::fence::Progress;
 use crate::store::rows::GateRow;
 use crate::store::rows::event_word;
+use crate::store::sqlite::budgets;
 use crate::wire::read_evidence;
 use sqlx::Acquire;
 use sqlx::Connection;
@@ -14,22 +15,22 @@ use sqlx::SqliteConnection;
 const PROBE_BYTES: i64 = 256 << 10;
 
 const KEPT_GATE: &str = "
-    SELECT id, rules, attempt, digest, run, baseline, params, opened_at, start_at, deadline_at, timing,
-           judged, state, verdict, revision, outage, decision, requires, would, revised_at
+    SELECT id, rules, attempt, digest, run, baseline, params, class, opened_at, start_at, deadline_at,
+           timing, judged, state, verdict, revision, outage, decision, requires, would, revised_at
     FROM gates WHERE wave_id = ?1 AND rules = ?2 AND attempt = ?3";
 
 const PUT_GATE: &str = "
     INSERT INTO gates (wave_id, rules, attempt, digest, run, baseline, opened_at, start_at, deadline_at,
                        timing, judged, state, verdict, revision, outage, decision, requires, would, revised_at,
-                       params)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)
+                       params, class)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21)
     ON CONFLICT (wave_id, rules, attempt) DO UPDATE SET
         run = excluded.run, baseline = excluded.baseline, opened_at = excluded.opened_at,
         start_at = excluded.start_at, deadline_at = excluded.deadline_at, timing = excluded.timing,
         judged = excluded.judged, state = excluded.state, verdict = excluded.verdict,
         revision = excluded.revision, outage = excluded.outage, decision = excluded.decision,
         requires = excluded.requires, would = excluded.would, revised_at = excluded.revised_at,
-        params = excluded.params
+        params = excluded.params, class = excluded.class
     RETURNING id";
 
 /// Audit entries have no key of their own: the same words at the same instant
@@ -76,6 +77,9 @@ async fn put(connection: &mut SqliteConnection, offer: &Offer<'_>, later: &[Offe
     };
     put_evidence(connection, offer, gate, progress).await?;
     put_document(connection, offer, gate, progress).await?;
+    if let (Some(charge), false) = (&offer.charge, progress.overtaken) {
+        budgets::put_charge(connection, gate, charge, &offer.subject).await?;
+    }
     put_messages(connection, offer).await?;
     put_audit(connection, offer).await
 }
@@ -141,6 +145,7 @@ async fn put_gate(connection: &mut SqliteConnection, wave: i64, gate: &GateRow) 
         .bind(&gate.would)
         .bind(gate.revised_at)
         .bind(&gate.params)
+        .bind(&gate.class)
         .fetch_one(connection)
         .await
         .map_err(Error::when("store the gate"))

@@ -1,5 +1,6 @@
 //! The first line of a recording.
 
+use crate::rules::Class;
 use crate::rules::RulesName;
 use crate::series::Timestamp;
 use crate::wave::Decision;
@@ -32,6 +33,8 @@ pub struct RecordingHeader {
     pub baseline: Option<String>,
     /// What the wave set of the rules' parameters.
     pub params: BTreeMap<String, String>,
+    /// What kind of change the wave brought.
+    pub class: Class,
     /// The rules' name.
     pub rules: RulesName,
     /// Their digest.
@@ -125,6 +128,9 @@ struct HeaderShape {
     rollout: Option<String>,
     baseline: Option<String>,
     params: BTreeMap<String, String>,
+    /// Absent of a standard one, as in recordings from before there were others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    class: Option<String>,
     rules: String,
     rules_digest: String,
     attempt: u32,
@@ -208,6 +214,7 @@ impl From<&RecordingHeader> for HeaderShape {
             rollout: header.rollout.clone(),
             baseline: header.baseline.clone(),
             params: header.params.clone(),
+            class: (header.class != Class::default()).then(|| header.class.word().to_owned()),
             rules: header.rules.as_str().to_owned(),
             rules_digest: header.digest.clone(),
             attempt: header.attempt,
@@ -250,6 +257,7 @@ impl TryFrom<HeaderShape> for RecordingHeader {
             rollout: shape.rollout,
             baseline: shape.baseline,
             params: shape.params,
+            class: shape.class.as_deref().map_or(Ok(Class::default()), class)?,
             rules,
             digest: shape.rules_digest,
             rules_text: shape.rules_text,
@@ -305,6 +313,10 @@ fn checked(shape: &HeaderShape) -> Result<(), String> {
 
 fn at(name: &str, text: &str) -> Result<Timestamp, String> {
     Timestamp::parse(text).ok_or_else(|| format!("`{name}` is not a time such as 2026-11-22T14:00:00Z"))
+}
+
+fn class(word: &str) -> Result<Class, String> {
+    Class::named(word).ok_or_else(|| format!("`{word}` is no class"))
 }
 
 fn verdict(word: &str) -> Result<Verdict, String> {

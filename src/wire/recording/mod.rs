@@ -43,6 +43,7 @@ pub struct Recording {
 
 /// A line after the first.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "a line is taken apart as soon as it is read, and most are intervals")]
 pub enum RecordingLine {
     /// One interval.
     Interval(IntervalEvidence),

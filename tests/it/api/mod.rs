@@ -4,6 +4,7 @@ mod endpoints;
 mod events;
 mod requests;
 mod server;
+mod slos;
 mod verdicts;
 
 use axum::body::Body;
@@ -20,6 +21,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 use tokio::sync::watch;
 use tower::ServiceExt as _;
+use wavegate::engine::AccountView;
 use wavegate::engine::Attest;
 use wavegate::engine::Changes;
 use wavegate::engine::Listed;
@@ -36,6 +38,7 @@ use wavegate::http::Gates;
 use wavegate::http::Settings;
 use wavegate::http::TokenSettings;
 use wavegate::rules::RulesName;
+use wavegate::rules::SloName;
 use wavegate::series::Timestamp;
 use wavegate::telemetry::Metrics;
 use wavegate::wave::Verdict;
@@ -61,6 +64,7 @@ struct Inner {
     /// Notified when a write arrives.
     asked: tokio::sync::Notify,
     changes: Arc<Changes>,
+    accounts: Mutex<Vec<Arc<AccountView>>>,
 }
 
 impl Default for Fake {
@@ -74,6 +78,7 @@ impl Default for Fake {
             unready: Mutex::default(),
             asked: tokio::sync::Notify::new(),
             changes: Arc::new(Changes::new(NOW)),
+            accounts: Mutex::default(),
         }))
     }
 }
@@ -235,6 +240,14 @@ impl Gates for Fake {
 
     fn rules(&self) -> Arc<Shelf> {
         Arc::new(Shelf::new(RuleBook::default(), NOW))
+    }
+
+    fn accounts(&self) -> Vec<Arc<AccountView>> {
+        self.0.accounts.lock().expect("not poisoned").clone()
+    }
+
+    fn account(&self, name: &SloName) -> Option<Arc<AccountView>> {
+        self.accounts().into_iter().find(|account| account.slo.name == *name)
     }
 
     fn readiness(&self) -> Readiness {

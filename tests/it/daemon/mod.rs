@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that panics has failed, as it should")]
 
 mod asking;
+mod budget;
 mod crash;
 mod live;
 mod outage;

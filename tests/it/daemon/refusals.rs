@@ -46,6 +46,7 @@ fn what_cannot_be_used_is_refused_before_anything_is_bound_or_written() {
     check_refused(&configured("[[tokens]]\nname = 'ci'\ntoken_file = '/nowhere'"), &[], &["ci", "/nowhere"]);
     check_refused(&Home::new(&good, Some("http://u:hunter2@p"), ""), &[], &["sources.main.prometheus"]);
     check_refused(&configured(""), &["--rules", "/nowhere"], &["/nowhere"]);
+    check_refused(&configured(""), &["--slos", "/nowhere"], &["/nowhere"]);
     check_refused(&Home::new(&[], Some(NOWHERE), ""), &[], &["rules` holds no .yaml file"]);
     let twice = Home::new(&[("a.yaml", &rules), ("b.yaml", &rules)], Some(NOWHERE), "");
     check_refused(&twice, &[], &["a.yaml", "b.yaml", "http-service"]);
@@ -143,4 +144,39 @@ fn judge_says_what_it_cannot_use_and_when_nobody_answers() {
     check(&run(["judge", &good, "--wave", "w"]), 2, &["--source"]);
     home.put_rules("good.yaml", &service_rules().replacen("tolerance: 10%", "tolerance: ten", 1));
     check(&judge(&[]), 2, &["good.yaml:", "ten", "1 to mend"]);
+}
+
+#[test]
+fn check_tells_what_is_wrong_with_the_slos_of_a_configuration() {
+    let home = Home::new(&[("good.yaml", &service_rules())], Some(NOWHERE), "");
+    let path = home.path("slos.toml").display().to_string();
+    let told = |slos: &str| {
+        let retention = "[store]\nretention = { evidence_days = 9, gates_days = 9, budgets_days = 30 }\n";
+        fs::write(&path, format!("{retention}[sources.main.prometheus]\nurl = '{NOWHERE}'\n{slos}")).unwrap();
+        let (people, machines) = (run(["check", &path]), run(["check", "--format", "json", &path]));
+        assert_eq!(people.code, machines.code);
+        let files: Vec<Value> = serde_json::from_str(&machines.out).unwrap();
+        (people.code, people.out, files[0]["diagnostics"].clone())
+    };
+    let shop = "[slos.shop]\nobjective = '99%'\nindicator = { up = 'up' }\n";
+    assert_eq!(told(shop).0, Some(0));
+    let (code, people, machines) =
+        told(&format!("{shop}[slos.\"sh\"]\nobjective = '99%'\nindicator = {{ up = 'up', upp = 'up' }}\n"));
+    assert_eq!(code, Some(2));
+    // The table as it was read is shown with its caret; editors get the line of the file.
+    for words in ["error[unknown_key]: `upp` is not a key", "slos.toml: slos.sh:", "\"upp\": \"up\"", "^^^^^"] {
+        assert!(people.contains(words), "`{words}` is not in:\n{people}");
+    }
+    assert_eq!((&machines[0]["code"], &machines[0]["line"]), (&"unknown_key".into(), &8.into()), "{machines}");
+    assert!(machines[0]["message"].as_str().unwrap().starts_with("slos.sh: "), "{machines}");
+    for (more, words) in [
+        ("source = 'other'", "which is not configured"),
+        ("period = '31d'", "has a period of 31d, and the store keeps"),
+    ] {
+        let (code, people, _) = told(&format!("{shop}{more}\n"));
+        assert!(code == Some(2) && people.contains(words), "{people}");
+    }
+    // A warning is told, and refuses nothing.
+    let (code, people, _) = told(&shop.replace("99%", "80%"));
+    assert!(code == Some(0) && people.contains("tier_cannot_fire"), "{people}");
 }

@@ -4,6 +4,7 @@
 
 mod attempts;
 mod attestations;
+mod budgets;
 mod calendar;
 mod discover;
 mod looks;

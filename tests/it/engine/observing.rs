@@ -100,7 +100,8 @@ async fn people_call_off_a_gate_that_observes_and_decide_nothing() {
 /// What `judge` says of the wave of [`open`], judged in hindsight.
 async fn judged(world: &World, entry: BookEntry) -> JudgedPast {
     let until = NOON + Duration::from_hours(1);
-    let past = Past { wave: wave("w"), baseline: Some("old".to_owned()), params: BTreeMap::new(), start: NOON, until };
+    let (baseline, params) = (Some("old".to_owned()), BTreeMap::new());
+    let past = Past { wave: wave("w"), baseline, params, class: None, start: NOON, until };
     engine::judge_past(&*world.source, &entry.rules, past, |_, _| ()).await.unwrap()
 }
 

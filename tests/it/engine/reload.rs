@@ -10,6 +10,7 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
+use wavegate::engine::Folders;
 use wavegate::engine::Watch;
 use wavegate::telemetry::Metrics;
 
@@ -35,7 +36,8 @@ impl Folder {
         let (world, place) = (World::new().await, tempfile::tempdir().unwrap());
         let metrics = Arc::new(Metrics::new());
         put(place.path(), "checkout", 10);
-        let watch = Watch::new(place.path().to_owned(), world.handle.clone(), Arc::clone(&metrics), world.clock);
+        let folders = Folders { rules: place.path().to_owned(), ..Folders::default() };
+        let watch = Watch::new(folders, world.handle.clone(), Arc::clone(&metrics), world.clock);
         let mut new = Self { world, place, metrics, watch };
         new.watch.reload().await;
         assert_eq!(new.names(), "checkout");

@@ -20,7 +20,9 @@ use wavegate::engine::Parts;
 use wavegate::engine::Published;
 use wavegate::engine::RuleBook;
 use wavegate::rules;
+use wavegate::rules::Digest;
 use wavegate::rules::RulesName;
+use wavegate::series::Counts;
 use wavegate::series::Labels;
 use wavegate::series::Sample;
 use wavegate::series::Series;
@@ -125,6 +127,7 @@ pub(crate) fn open(id: &str, rules: &[&str]) -> Open {
         rollout: None,
         start: Some(NOON),
         deadline: None,
+        class: None,
         discovered: false,
     }
 }
@@ -146,11 +149,54 @@ pub(crate) struct Behaviour {
     pub(crate) down: bool,
     pub(crate) slow: bool,
     pub(crate) scrape: Duration,
+    pub(crate) shop: Shop,
+}
+
+/// A shop that counts: 100 requests a second, of which a canary serves ten and the wave
+/// `old` the others.
+#[derive(Clone, Debug)]
+pub(crate) struct Shop {
+    /// Nobody says what the whole shop served.
+    pub(crate) silent: bool,
+    /// Whoever says it does not have everything.
+    pub(crate) partial: bool,
+    /// The share of errors of a canary.
+    pub(crate) canary: f64,
+    /// Of `old`, and of the whole shop.
+    pub(crate) others: f64,
+    /// More than that for a time, in what the SLO `shop` counts of the whole shop.
+    pub(crate) bursts: Vec<(Window, f64)>,
+}
+
+impl Shop {
+    /// Whom `selector` picks of the shop's requests or errors; `None` of something else.
+    fn cohort(selector: &str) -> Option<&'static str> {
+        let picked = |(matcher, cohort): (&str, &'static str)| selector.contains(matcher).then_some(cohort);
+        let cohorts = [("wave_id=\"old\"", "old"), ("wave_id=", "canary"), ("shop_", "shop")];
+        selector.contains("shop_").then(|| cohorts.into_iter().find_map(picked)).flatten()
+    }
+
+    /// What its counter says.
+    fn counted(&self, selector: &str, cohort: &str, at: Timestamp) -> f64 {
+        let (rate, share) = match cohort {
+            "canary" => (10.0, self.canary),
+            "old" => (90.0, self.others),
+            _ => (100.0, self.others),
+        };
+        if !selector.contains("errors") {
+            return rate * at.as_seconds();
+        }
+        let within = |window: &Window| at.min(window.to).since(window.from).as_secs_f64();
+        let more: f64 = self.bursts.iter().map(|(window, share)| share * within(window)).sum();
+        rate * (share * at.as_seconds()
+            + if selector.starts_with("shop_shop_") && cohort == "shop" { more } else { 0.0 })
+    }
 }
 
 impl Fake {
     fn new(clock: Clock) -> Self {
-        let behaviour = Behaviour { depth: 1.0, down: false, slow: false, scrape: Duration::from_secs(15) };
+        let shop = Shop { silent: false, partial: false, canary: 0.0001, others: 0.0001, bursts: Vec::new() };
+        let behaviour = Behaviour { depth: 1.0, down: false, slow: false, scrape: Duration::from_secs(15), shop };
         Self {
             clock,
             behaviour: Mutex::new(behaviour),
@@ -186,11 +232,14 @@ impl Fake {
         tokio::task::yield_now().await;
         self.in_flight.lock().unwrap().0 -= 1;
         let asked = sources::Asked { source: "fake".to_owned(), query: query.to_owned() };
-        if self.behaviour.lock().unwrap().down {
+        let Behaviour { down, shop, .. } = self.behaviour.lock().unwrap().clone();
+        let cohort = Shop::cohort(query);
+        if down || (shop.silent && cohort == Some("shop")) {
             return Err(sources::Error::TimedOut { asked, after: Duration::from_secs(10) });
         }
-        let labels: Labels = [("pod".to_owned(), "a".to_owned())].into_iter().collect();
-        Ok(Answer { series: vec![Series::new(labels, points)], ..Answer::default() })
+        let partial = (shop.partial && cohort == Some("shop")).then(|| "not everything".to_owned());
+        let labels: Labels = [("pod".to_owned(), cohort.unwrap_or("a").to_owned())].into_iter().collect();
+        Ok(Answer { series: vec![Series::new(labels, points)], partial, ..Answer::default() })
     }
 }
 
@@ -210,9 +259,14 @@ impl Source for Fake {
     }
 
     fn raw<'a>(&'a self, selector: &'a str, window: Window) -> sources::Pending<'a, Result<Answer, sources::Error>> {
-        let scrape = self.behaviour.lock().unwrap().scrape;
-        let counted = |at: Timestamp| at.as_seconds();
-        let points = points(window.from + Duration::from_millis(1), window.to, scrape, counted);
+        let Behaviour { scrape, shop, .. } = self.behaviour.lock().unwrap().clone();
+        let cohort = Shop::cohort(selector);
+        let counted = |at: Timestamp| cohort.map_or(at.as_seconds(), |cohort| shop.counted(selector, cohort, at));
+        // The shop is scraped at the same times whoever asks.
+        let step = i64::try_from(scrape.as_millis()).unwrap();
+        let next = Timestamp::from_millis((window.from.as_millis().div_euclid(step) + 1) * step);
+        let first = if cohort.is_some() { next } else { window.from + Duration::from_millis(1) };
+        let points = points(first, window.to, scrape, counted);
         Box::pin(self.answer(selector, window, points))
     }
 
@@ -293,6 +347,29 @@ impl Store for Fickle {
         Box::pin(standing(self.inner.evidence(wave, rules, attempt)))
     }
 
+    fn charges(&self, since: Timestamp) -> store::Pending<'_, Vec<store::Charge>> {
+        Box::pin(standing(self.inner.charges(since)))
+    }
+
+    fn keep_slices<'a>(
+        &'a self,
+        counted_by: &'a Digest,
+        slices: &'a [(Timestamp, Option<Counts>)],
+    ) -> store::Pending<'a, ()> {
+        Box::pin(async move {
+            self.trouble()?;
+            standing(self.inner.keep_slices(counted_by, slices)).await
+        })
+    }
+
+    fn slices<'a>(
+        &'a self,
+        counted_by: &'a Digest,
+        since: Timestamp,
+    ) -> store::Pending<'a, Vec<(Timestamp, Option<Counts>)>> {
+        Box::pin(standing(self.inner.slices(counted_by, since)))
+    }
+
     fn probe(&self) -> store::Pending<'_, ()> {
         Box::pin(async move {
             self.trouble()?;
@@ -326,8 +403,10 @@ pub(crate) struct World {
     pub(crate) store: Arc<Fickle>,
     pub(crate) source: Arc<Fake>,
     pub(crate) handle: Handle,
+    book: RuleBook,
     drain: CancellationToken,
     running: JoinHandle<()>,
+    keeping: JoinHandle<()>,
 }
 
 pub(crate) fn book() -> RuleBook {
@@ -355,10 +434,23 @@ impl World {
 
     pub(crate) async fn sized(sizes: Sizes) -> Self {
         let clock = Clock::replay(NOON);
-        Self::begin(tempfile::tempdir().unwrap(), sizes, clock, Arc::new(Fake::new(clock))).await
+        Self::begin(tempfile::tempdir().unwrap(), (sizes, book()), clock, Arc::new(Fake::new(clock))).await
     }
 
-    async fn begin(folder: tempfile::TempDir, sizes: Sizes, clock: Clock, source: Arc<Fake>) -> Self {
+    /// By other rules, and in a shop that does as `change` says from the first moment on.
+    pub(crate) async fn of(book: RuleBook, change: impl FnOnce(&mut Behaviour)) -> Self {
+        let clock = Clock::replay(NOON);
+        let source = Arc::new(Fake::new(clock));
+        source.set(change);
+        Self::begin(tempfile::tempdir().unwrap(), (ROOMY, book), clock, source).await
+    }
+
+    async fn begin(
+        folder: tempfile::TempDir,
+        (sizes, book): (Sizes, RuleBook),
+        clock: Clock,
+        source: Arc<Fake>,
+    ) -> Self {
         let settings = store::Settings { path: folder.path().join("wavegate.db"), ..store::Settings::default() };
         let inner = standing(SqliteStore::open(&settings)).await.unwrap();
         let store =
@@ -369,7 +461,7 @@ impl World {
             store: Arc::<Fickle>::clone(&store),
             sources: BTreeMap::from([("fake".to_owned(), Arc::<Fake>::clone(&source) as Arc<dyn Source>)]),
             prober: Arc::new(Prober::new(move || clock.now(), Arc::clone(&metrics))),
-            book: book(),
+            book: book.clone(),
             settings: wavegate::engine::Settings {
                 max_open_gates: NonZeroUsize::new(sizes.max_open_gates).unwrap(),
                 concurrency: NonZeroUsize::new(sizes.concurrency).unwrap(),
@@ -380,16 +472,18 @@ impl World {
         let (engine, handle) = Engine::start(parts).await.unwrap();
         let drain = CancellationToken::new();
         let running = tokio::spawn(engine.run(drain.clone()));
-        Self { folder, sizes, clock, store, source, handle, drain, running }
+        let keeping = tokio::spawn(handle.budgets().keep(drain.clone()));
+        Self { folder, sizes, clock, store, source, handle, book, drain, running, keeping }
     }
 
     /// Stops the engine in order and starts another one `later` on what it left.
     pub(crate) async fn restarted(self, sizes: Sizes, later: Duration) -> Self {
         self.drain.cancel();
         self.running.await.unwrap();
+        self.keeping.await.unwrap();
         self.store.close().await.unwrap();
         tokio::time::advance(later).await;
-        Self::begin(self.folder, sizes, self.clock, self.source).await
+        Self::begin(self.folder, (sizes, self.book), self.clock, self.source).await
     }
 
     pub(crate) async fn restarted_after(self, later: Duration) -> Self {

@@ -3,14 +3,17 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod asking;
+mod budgets;
 mod halves;
 mod history;
 mod instances;
 pub(crate) mod memory;
+mod month;
 mod native;
 mod newcomers;
 mod properties;
 mod real;
+mod service;
 
 use memory::Memory;
 use memory::at;

@@ -70,7 +70,7 @@ fn on_fail_decides_what_a_failure_does() {
     for index in 1..=HOUR {
         let window = timing.window(index);
         let checks = vec![bad(index), pair(Measure::Value(1.0), Measure::Value(1.0))];
-        let judged = judge(&rules, &state, &[IntervalEvidence { window, checks }], window.to);
+        let judged = judge(&rules, &state, &[IntervalEvidence { window, checks, budget: None }], window.to);
         state = judged.0;
         ruling = judged.1.ruling;
         if ruling != Ruling::GoOn {
@@ -111,7 +111,7 @@ fn many_intervals_at_once_say_what_they_say_one_by_one() {
     let evidence: Vec<IntervalEvidence> = (1..=100)
         .map(|index| {
             let value = Measure::Value(1.0 + 0.1 * noise.unit());
-            IntervalEvidence { window: timing.window(index), checks: vec![pair(value.clone(), value)] }
+            IntervalEvidence { window: timing.window(index), checks: vec![pair(value.clone(), value)], budget: None }
         })
         .collect();
     let now = evidence[99].window.to;
@@ -260,6 +260,7 @@ fn asking_again_without_a_new_interval_never_passes() {
     let events = buckets(&[500.0, 500.0, 10.0]);
     let evidence: Vec<IntervalEvidence> = (1..=40)
         .map(|index| IntervalEvidence {
+            budget: None,
             window: timing.window(index),
             checks: vec![pair(events.clone(), events.clone())],
         })

@@ -99,7 +99,7 @@ fn watch<'a>(
     let mut state = State::new(rules, timing);
     (1..=intervals).map(move |index| {
         let window = timing.window(index);
-        let interval = IntervalEvidence { window, checks: vec![evidence(index)] };
+        let interval = IntervalEvidence { window, checks: vec![evidence(index)], budget: None };
         let judged = judge(rules, &state, &[interval], window.to);
         state = judged.0;
         judged.1

@@ -77,7 +77,7 @@ impl Gate {
     }
 
     pub(super) fn intervals(&self, mut evidence: impl FnMut(u32) -> Vec<CheckEvidence>) -> Vec<IntervalEvidence> {
-        let interval = |k| IntervalEvidence { window: self.timing.window(k), checks: evidence(k) };
+        let interval = |k| IntervalEvidence { window: self.timing.window(k), checks: evidence(k), budget: None };
         (1..=INTERVALS).map(interval).collect()
     }
 

@@ -28,7 +28,7 @@ fn evidence(faults: &[Fault], mut of: impl FnMut(u32) -> [Measure; 2]) -> Vec<In
     let one = |index: u32| {
         let [canary, baseline] = of(index).map(observed);
         let check = CheckEvidence { canary, baseline: Some(baseline), faults: faults.to_vec(), notices: Vec::new() };
-        IntervalEvidence { window: Window { from: at(index), to: at(index + 1) }, checks: vec![check] }
+        IntervalEvidence { budget: None, window: Window { from: at(index), to: at(index + 1) }, checks: vec![check] }
     };
     (0..INTERVALS).map(one).collect()
 }

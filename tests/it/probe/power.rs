@@ -40,7 +40,7 @@ fn ruled(failing: f64, slower: f64) -> (u32, u32, Duration) {
                 Measure::Counts { bad: 0.0, total: REQUESTS.into() },
             );
             let latency = pair(took(&mut random, slower), took(&mut random, 0.0));
-            let interval = IntervalEvidence { window, checks: vec![errors, latency] };
+            let interval = IntervalEvidence { window, checks: vec![errors, latency], budget: None };
             let (next, judgement) = judge(&rules, &state, &[interval], window.to);
             state = next;
             match judgement.ruling {

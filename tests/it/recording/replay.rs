@@ -7,12 +7,14 @@ use std::path::Path;
 use std::time::Duration;
 use wavegate::engine;
 use wavegate::engine::End;
+use wavegate::rules::Class;
 use wavegate::sources::recording;
 use wavegate::sources::recording::Answers;
 use wavegate::wave::Decision;
 use wavegate::wave::GateState;
 use wavegate::wave::Outage;
 use wavegate::wave::Verdict;
+use wavegate::wire::RecordingHeader;
 
 #[test]
 fn a_replay_gives_the_bytes_that_were_judged() {
@@ -70,4 +72,23 @@ fn a_persons_word_and_an_outage_are_replayed() {
     recording.header.end.state = GateState::Held;
     let expired = engine::replay(&recording).unwrap();
     assert_eq!((expired.verdict, expired.state), (Verdict::Pause, GateState::Held));
+}
+
+#[test]
+fn the_class_of_a_wave_is_replayed_and_a_recording_without_one_is_of_a_standard_wave() {
+    let mut recording = recorded(&wave("plain-1"), Duration::from_mins(3));
+    assert_eq!(recording.header.class, Class::Standard);
+    let standard = recording.header.line();
+    assert!(!standard.contains("\"class\""), "as it was before there were classes: {standard}");
+    assert_eq!(RecordingHeader::read(&standard).unwrap(), recording.header);
+    let outright = standard.replacen("\"rules\":", "\"class\":\"standard\",\"rules\":", 1);
+    assert_eq!(RecordingHeader::read(&outright).unwrap(), recording.header);
+
+    recording.header.class = Class::Exploratory;
+    let line = recording.header.line();
+    assert!(line.contains("\"class\":\"exploratory\""), "{line}");
+    assert_eq!(RecordingHeader::read(&line).unwrap(), recording.header);
+    assert!(engine::replay(&recording).is_ok());
+    let fault = RecordingHeader::read(&line.replacen("exploratory", "Exploratory", 1)).unwrap_err();
+    assert!(fault.contains("`Exploratory` is no class"), "{fault}");
 }

@@ -28,7 +28,8 @@ pub(crate) fn fixtures(folder: &str) -> Vec<(String, String)> {
     files.sort();
     let named = |path: PathBuf| {
         let name = format!("{folder}/{}", path.file_name().unwrap().to_str().unwrap());
-        (name, engine::read_text(&path).unwrap())
+        let text = engine::read_text(&path).unwrap();
+        (name, engine::with_slo(&text, &[], &[root().join("fixtures/slos")]).unwrap())
     };
     files.into_iter().map(named).filter(|(name, _)| !name.contains("/_")).collect()
 }
@@ -60,10 +61,12 @@ fn told_elsewhere() -> Vec<Diagnostic> {
     all
 }
 
-/// Code and severity of all that `wavegate check` tells of the fixtures and of their bases.
+/// Code and severity of all that `wavegate check` tells of the fixtures, of their bases and of SLOs.
 fn checked() -> Vec<(String, String)> {
     let bases = ["fixtures/broken/_base.yaml", "fixtures/warned/_base.yaml"];
-    let files = ["check", "--format", "json", "fixtures/broken", "fixtures/warned"].into_iter().chain(bases);
+    let slos = ["fixtures/slos/broken", "fixtures/slos/warned"];
+    let files =
+        ["check", "--format", "json", "fixtures/broken", "fixtures/warned"].into_iter().chain(bases).chain(slos);
     let listed: Value = serde_json::from_str(&run(files).out).unwrap();
     let faults = listed.as_array().unwrap().iter().flat_map(|file| file["diagnostics"].as_array().unwrap());
     faults.map(|fault| (text(&fault["code"]), text(&fault["severity"]))).collect()
@@ -109,7 +112,8 @@ fn every_code_is_in_the_table_and_every_entry_has_a_fixture() {
     let without: Vec<_> = known.keys().filter(|code| !seen.contains(**code)).collect();
     assert!(
         without.is_empty(),
-        "no fixture shows {without:?}: write a file that does into fixtures/broken (refused) or fixtures/warned (loads), \
+        "no fixture shows {without:?}: write a file that does into fixtures/broken (refused) or fixtures/warned (loads), or \
+         of SLOs into the same under fixtures/slos, \
          accept its snapshot by `INSTA_UPDATE=always cargo test --test it -- rules::`, and read it"
     );
 }
@@ -127,12 +131,12 @@ fn the_table_of_codes_is_in_order_and_says_what_each_means() {
 #[test]
 fn every_code_that_the_source_names_is_in_the_table() {
     let known: BTreeSet<_> = CODES.iter().map(|code| code.name).collect();
-    // The first text among the arguments of what notes a fault, but for keys of a schedule or probe.
+    // The first text among the arguments of what notes a fault, but for keys of files.
     let call = r#"(?s)\b(?:\w*error|warning|note|new|whole|refused|fault)\(\s*(?:[\w.&]+(?:\([^()]*\))?,\s*)?"([a-z]+(?:_[a-z0-9]+)+)","#;
-    let (call, keys) = (
-        Regex::new(call).unwrap(),
-        ["false_fail", "false_pass", "min_duration", "min_points", "on_deadline", "on_fail", "pass_within"],
-    );
+    let call = Regex::new(call).unwrap();
+    let of_rules = ["false_fail", "false_pass", "min_duration", "min_points", "on_deadline", "on_fail", "pass_within"];
+    let of_slos = ["min_bad", "min_events", "ratio_timeslices", "wave_burn", "waves_spend"];
+    let keys = [&of_rules[..], &of_slos].concat();
     let mut named = 0;
     for file in sources(&root().join("src/rules")) {
         let text = std::fs::read_to_string(&file).unwrap();
@@ -158,6 +162,12 @@ fn sources(folder: &Path) -> Vec<PathBuf> {
 fn no_file_that_ships_deserves_a_warning() {
     for (name, text) in fixtures("rules").into_iter().chain(readme()) {
         let faults = told(&name, &text);
+        assert_eq!(faults, [], "\n{}", rules::render(&faults, &text));
+    }
+    let slos = fixtures("slos");
+    assert_eq!(slos.len(), 2);
+    for (name, text) in slos {
+        let faults = rules::parse_slo(&name, &text).map_or_else(|faults| faults, |parsed| parsed.warnings);
         assert_eq!(faults, [], "\n{}", rules::render(&faults, &text));
     }
 }

@@ -4,6 +4,7 @@ use wavegate::engine;
 use wavegate::engine::BookEntry;
 use wavegate::engine::BookError;
 use wavegate::engine::RuleBook;
+use wavegate::engine::SloBook;
 use wavegate::rules;
 use wavegate::rules::CheckKind;
 use wavegate::rules::Digest;
@@ -128,7 +129,7 @@ fn a_folder_is_read_with_its_bases_and_a_stored_text_is_read_alone() {
     write("shop.yaml", OWN);
     write("_base.yaml", BASE);
     assert_eq!(engine::rule_paths(folder.path()).unwrap(), [folder.path().join("shop.yaml")]);
-    let (book, warnings) = RuleBook::read(folder.path()).unwrap();
+    let (book, warnings) = RuleBook::read(folder.path(), &SloBook::default()).unwrap();
     assert_eq!((book.names(), warnings), ("shop".to_owned(), Vec::new()));
     let entry = book.iter().next().unwrap();
     let text = engine::read_text(&folder.path().join("shop.yaml")).unwrap();
@@ -137,6 +138,8 @@ fn a_folder_is_read_with_its_bases_and_a_stored_text_is_read_alone() {
     std::fs::remove_file(folder.path().join("_base.yaml")).unwrap();
     let again = BookEntry::parse(&entry.rules.name, entry.text.clone()).unwrap();
     assert_eq!(again, *entry);
-    let BookError::Refused { files } = RuleBook::read(folder.path()).unwrap_err() else { panic!("refused") };
+    let BookError::Refused { files } = RuleBook::read(folder.path(), &SloBook::default()).unwrap_err() else {
+        panic!("refused")
+    };
     assert_eq!((files[0].2[0].code, files[0].2[0].line), ("no_base", 3));
 }

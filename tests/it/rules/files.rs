@@ -38,7 +38,8 @@ fn texts(folder: &str) -> Vec<(String, String)> {
     files.sort();
     let named = |path: PathBuf| {
         let name = format!("{folder}/{}", path.file_name().unwrap().to_str().unwrap());
-        (name, wavegate::engine::read_text(&path).unwrap())
+        let text = wavegate::engine::read_text(&path).unwrap();
+        (name, wavegate::engine::with_slo(&text, &[], &[root.join("fixtures/slos")]).unwrap())
     };
     // Others extend what begins so.
     files.into_iter().map(named).filter(|(name, _)| !name.contains("/_")).collect()

@@ -14,5 +14,7 @@ mod language;
 mod mutations;
 mod params;
 mod schema;
+mod slo;
+mod slo_bundle;
 mod whole;
 mod windows;

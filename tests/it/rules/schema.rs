@@ -4,6 +4,7 @@
 //! The validator knows the keywords that the schema uses, and refuses others, so that
 //! none is passed over.
 
+use crate::rules::slo;
 use crate::rules::whole::EVERYTHING;
 use regex::Regex;
 use serde_json::Value;
@@ -11,6 +12,7 @@ use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use wavegate::rules;
+use wavegate::rules::Diagnostic;
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -21,6 +23,9 @@ fn the_schema_that_is_committed_is_the_one_that_is_printed() {
     let committed = std::fs::read_to_string(root().join("schema/rules.schema.json")).unwrap();
     let made = serde_json::to_string_pretty(&rules::schema()).unwrap() + "\n";
     assert!(committed == made, "run `cargo run -- schema > schema/rules.schema.json`");
+    let committed = std::fs::read_to_string(root().join("schema/slos.schema.json")).unwrap();
+    let made = serde_json::to_string_pretty(&rules::slo_schema()).unwrap() + "\n";
+    assert!(committed == made, "run `cargo run -- schema --slo > schema/slos.schema.json`");
 }
 
 /// Where each mapping of the schema is, with a file that has a key there that nobody knows.
@@ -36,6 +41,7 @@ const PLACES: &[(&str, &str)] = &[
     ("/windows/deny/*", "windows: { deny: [{ zzzzzz: 1 }] }"),
     ("/params/*", "params: { a: { zzzzzz: 1 } }"),
     ("/budget", "budget: { zzzzzz: 1 }"),
+    ("/budget/wave_burn", "budget: { wave_burn: { zzzzzz: 1 } }"),
     ("/traffic", "traffic: { zzzzzz: 1 }"),
     ("/traffic/instances", "traffic: { instances: { zzzzzz: 1 } }"),
     ("/traffic/latency", "traffic: { latency: { zzzzzz: 1 } }"),
@@ -63,6 +69,23 @@ const PLACES: &[(&str, &str)] = &[
     ("/checks/*/pass_within", "checks: [{ gauge: m, pass_within: { zzzzzz: 1 } }]"),
 ];
 
+/// The same of an SLO file.
+const SLO_PLACES: &[(&str, &str)] = &[
+    ("", "zzzzzz: 1"),
+    ("/period", "period: { zzzzzz: 1 }"),
+    ("/indicator", "indicator: { zzzzzz: 1 }"),
+    ("/indicator/ratio", "indicator: { ratio: { zzzzzz: 1 } }"),
+    ("/indicator/latency", "indicator: { latency: { zzzzzz: 1 } }"),
+    ("/budgeting", "budgeting: { zzzzzz: 1 }"),
+    ("/budgeting/timeslices", "budgeting: { timeslices: { zzzzzz: 1 } }"),
+    ("/budgeting/ratio_timeslices", "budgeting: { ratio_timeslices: { zzzzzz: 1 } }"),
+    ("/burn", "burn: { zzzzzz: 1 }"),
+    ("/burn/tiers/*", "burn: { tiers: [{ zzzzzz: 1 }] }"),
+    ("/burn/absolute", "burn: { absolute: { zzzzzz: 1 } }"),
+    ("/policies", "policies: { zzzzzz: 1 }"),
+    ("/policies/wave_burn", "policies: { wave_burn: { zzzzzz: 1 } }"),
+];
+
 /// The names of the keys of each mapping of `schema`, by its place.
 fn mappings(schema: &Value, place: &str, found: &mut BTreeMap<String, BTreeSet<String>>) {
     if let Some(properties) = schema.get("properties").and_then(Value::as_object) {
@@ -81,11 +104,23 @@ fn mappings(schema: &Value, place: &str, found: &mut BTreeMap<String, BTreeSet<S
 
 #[test]
 fn the_schema_has_the_keys_that_the_reader_knows_and_no_others() {
+    fn rule_faults(text: &str) -> Vec<Diagnostic> {
+        rules::parse("a.yaml", text).unwrap_err()
+    }
+    fn slo_faults(text: &str) -> Vec<Diagnostic> {
+        rules::parse_slo("a.yaml", text).unwrap_err()
+    }
+    keys_are_known(&rules::schema(), PLACES, rule_faults);
+    keys_are_known(&rules::slo_schema(), SLO_PLACES, slo_faults);
+}
+
+#[track_caller]
+fn keys_are_known(schema: &Value, places: &[(&str, &str)], faults_of: fn(&str) -> Vec<Diagnostic>) {
     let mut found = BTreeMap::new();
-    mappings(&rules::schema(), "", &mut found);
+    mappings(schema, "", &mut found);
     let named = Regex::new("`([a-z0-9_]+)`").unwrap();
-    let known = PLACES.iter().map(|(place, text)| {
-        let faults = rules::parse("a.yaml", text).unwrap_err();
+    let known = places.iter().map(|(place, text)| {
+        let faults = faults_of(text);
         let fault = faults.iter().find(|fault| fault.code == "unknown_key" && fault.message.starts_with("`zzzzzz`"));
         let help = &fault.unwrap_or_else(|| panic!("{place}: {}", rules::render(&faults, text))).help;
         let (_, listed) = help.split_once(" are ").unwrap_or_else(|| help.split_once(" is ").expect("a list"));
@@ -116,6 +151,7 @@ fn faults(schema: &Value, value: &Value, place: &str) -> Vec<String> {
                 found.extend(nested(keyword, said, schema, value, place));
                 true
             }
+            "oneOf" => each(said).filter(|one| faults(one, value, place).is_empty()).count() == 1,
             "anyOf" => each(said).any(|one| faults(one, value, place).is_empty()),
             "const" => value.as_f64() == said.as_f64(),
             "enum" => each(said).any(|one| one == value),
@@ -202,8 +238,49 @@ fn is_a(value: &Value, kind: &str) -> bool {
 }
 
 fn faults_of(text: &str) -> Vec<String> {
-    let value: Value = serde_saphyr::from_str(text).unwrap_or_else(|error| panic!("{error}\n{text}"));
-    faults(&rules::schema(), &value, "")
+    faults_by(&rules::schema(), text)
+}
+
+fn faults_by(schema: &Value, text: &str) -> Vec<String> {
+    // `off` is a word, as the reader and YAML 1.2 have it.
+    let options = serde_saphyr::options! { strict_booleans: true };
+    let value: Value =
+        serde_saphyr::from_str_with_options(text, options).unwrap_or_else(|error| panic!("{error}\n{text}"));
+    faults(schema, &value, "")
+}
+
+#[test]
+fn an_slo_file_that_ships_is_what_the_schema_says() {
+    let folder = std::fs::read_dir(root().join("slos")).unwrap().map(|entry| entry.unwrap().path());
+    let mut texts: Vec<String> = folder.map(|path| std::fs::read_to_string(path).unwrap()).collect();
+    assert_eq!(texts.len(), 2);
+    texts.push(slo::EVERYTHING.to_owned());
+    for text in texts {
+        assert_eq!(faults_by(&rules::slo_schema(), &text), Vec::<String>::new(), "{text}");
+    }
+}
+
+#[test]
+fn an_editor_sees_what_the_reader_refuses_of_an_slo() {
+    #[track_caller]
+    fn check(said: &str, place: &str) {
+        let text = format!("version: 1\nname: a\n{said}\n");
+        assert!(rules::parse_slo("a.yaml", &text).is_err(), "{said}");
+        let faults = faults_by(&rules::slo_schema(), &text);
+        assert!(faults.iter().any(|fault| fault.starts_with(place)), "{said}: {faults:?}");
+    }
+    let least = "objective: 99%\nindicator: { up: up }";
+    check("", ": required");
+    check("objective: 99.9\nindicator: { up: up }", "/objective: type");
+    check("objective: 99%\nindicator: {}", "/indicator: oneOf");
+    check("objective: 99%\nindicator: { up: a, ratio: { bad: b, total: t } }", "/indicator: oneOf");
+    check("objective: 99%\nindicator: { ratio: { bad: b, good: g, total: t } }", "/indicator/ratio: oneOf");
+    check(&format!("{least}\nperiod: 30 days"), "/period: anyOf");
+    check(&format!("{least}\nbudgeting: events"), "/budgeting: anyOf");
+    let tier = "name: a, severity: page, long: 1h, short: 5m";
+    check(&format!("{least}\nburn: {{ tiers: [{{ {tier} }}] }}"), "/burn/tiers/0: oneOf");
+    check(&format!("{least}\npolicies: {{ reserve: 0.2 }}"), "/policies/reserve: anyOf");
+    check(&format!("{least}\npolicies: {{ page: stop }}"), "/policies/page: enum");
 }
 
 #[test]
@@ -266,4 +343,5 @@ fn every_key_is_explained() {
         }
     }
     check(&rules::schema(), "");
+    check(&rules::slo_schema(), "");
 }

@@ -1,9 +1,9 @@
 //! A file that says everything that can be said.
 
+use crate::rules::slo;
 use std::collections::BTreeMap;
 use std::time::Duration;
 use wavegate::rules;
-use wavegate::rules::Budget;
 use wavegate::rules::CheckTraffic;
 use wavegate::rules::Mode;
 use wavegate::rules::RuleFile;
@@ -12,22 +12,27 @@ use wavegate::rules::query::Matchers;
 
 pub(super) const EVERYTHING: &str = include_str!("../../../fixtures/rules/everything.yaml");
 
+/// With the SLO that it minds behind it.
+pub(super) fn everything() -> String {
+    rules::bundle_slo(EVERYTHING, "checkout-availability", slo::EVERYTHING)
+}
+
 fn parsed(text: &str) -> RuleFile {
     rules::parse("a.yaml", text).unwrap_or_else(|faults| panic!("\n{}", rules::render(&faults, text))).rules
 }
 
 #[test]
 fn a_file_with_every_block_is_read() {
-    let parsed = rules::parse("everything.yaml", EVERYTHING);
-    let parsed = parsed.unwrap_or_else(|faults| panic!("\n{}", rules::render(&faults, EVERYTHING)));
-    let warnings: Vec<_> = parsed.warnings.iter().map(|warning| warning.code).collect();
-    assert_eq!(warnings, ["budget_not_minded"]);
+    let text = everything();
+    let parsed = rules::parse("everything.yaml", &text);
+    let parsed = parsed.unwrap_or_else(|faults| panic!("\n{}", rules::render(&faults, &text)));
+    assert_eq!(parsed.warnings, []);
     let rules = parsed.rules;
     assert_eq!(rules.checks.len(), 9);
     assert_eq!(rules.mode, Mode::Observe);
     assert_eq!(rules.downtime, Duration::from_mins(5));
     assert_eq!(rules.requires, ["disk-snapshot", "helm-values-backup"]);
-    assert_eq!(rules.budget, Some(Budget { slo: "checkout-availability".to_owned() }));
+    assert_eq!(rules.budget.map(|budget| budget.slo.name.to_string()).as_deref(), Some("checkout-availability"));
     assert!(rules.windows.is_some() && !rules.discover);
     let names: Vec<&str> = rules.params.iter().map(|param| param.name.as_str()).collect();
     assert_eq!(names, ["region", "cell", "zone"]);
@@ -44,7 +49,7 @@ fn a_file_that_says_nothing_of_it_has_what_is_neutral() {
 
 #[test]
 fn traffic_is_stated_for_all_and_for_one() {
-    let rules = parsed(EVERYTHING);
+    let rules = parsed(&everything());
     let whole = CheckTraffic {
         rates: [100.0, 0.5],
         instances: [2, 40],
@@ -116,7 +121,7 @@ fn a_wave_is_discovered_by_a_label_that_is_its_id() {
 
 #[test]
 fn every_param_has_its_value() {
-    let rules = parsed(EVERYTHING);
+    let rules = parsed(&everything());
     let given = BTreeMap::from([("cell".to_owned(), "7".to_owned())]);
     let values: Vec<String> = rules.params_of(&given).unwrap().into_values().collect();
     assert_eq!(values, ["7", "eu-1", "a"]);

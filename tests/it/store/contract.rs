@@ -379,6 +379,7 @@ pub(crate) async fn what_is_old_and_final_is_pruned(store: &dyn Store) {
     late.gate.judged = 0;
     late.rules_text = Some(worlds::RULES_TEXT.to_owned());
     late.messages = Vec::new();
+    late.charge = None;
     commit(store, &open).await;
     commit(store, &decided.concat()).await;
     commit(store, &[late.clone()]).await;
@@ -391,9 +392,10 @@ pub(crate) async fn what_is_old_and_final_is_pruned(store: &dyn Store) {
     assert_eq!(store.prune(after(399)).await.unwrap(), Pruned::default(), "nothing is left to do");
     assert_eq!(one(store, "decided-07").await, Some(worlds::stored(&decided[7])), "the verdict stays");
 
-    let Pruned { gates, evidence, audit, messages } = store.prune(after(400) + second).await.unwrap();
-    // The open wave's message is history as well; its audit entry stays with it.
-    assert_eq!((gates, evidence, audit, messages), (40, 0, 80, 81));
+    let pruned = store.prune(after(400) + second).await.unwrap();
+    // The open wave's message is history as well; its audit entry and its charge stay with it.
+    let expect = Pruned { gates: 40, audit: 80, messages: 81, charges: 40, ..Pruned::default() };
+    assert_eq!(pruned, expect);
     assert_eq!(store.load(EVER).await.unwrap(), [worlds::stored(&[late]), worlds::stored(&open)]);
     assert_eq!(store.prune(after(400) + second).await.unwrap(), Pruned::default());
 

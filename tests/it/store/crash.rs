@@ -4,6 +4,7 @@
 //! The first test runs its own binary as a child that commits for ever and prints
 //! what was acknowledged; it reads so many lines, kills, and reads on to the end.
 
+use crate::store::budgets;
 use crate::store::sqlite;
 use crate::store::worlds;
 use std::env;
@@ -16,8 +17,11 @@ use std::path::Path;
 use std::process::Child;
 use std::process::Command;
 use std::process::Stdio;
+use wavegate::rules::Digest;
+use wavegate::series::Counts;
 use wavegate::series::Timestamp;
 use wavegate::store::Change;
+use wavegate::store::Charge;
 use wavegate::store::Error;
 use wavegate::store::Settings;
 use wavegate::store::SqliteStore;
@@ -27,6 +31,9 @@ use wavegate::store::StoredWave;
 /// Names the child's folder, and tells it that it is one.
 const FOLDER: &str = "WAVEGATE_TEST_CRASH_FOLDER";
 const ACKNOWLEDGED: &str = "acknowledged ";
+
+/// Slices that the child keeps after each batch: several statements.
+const SLICES: u32 = 600;
 
 /// Commits batches until it is killed, each a new wave and one more look at wave
 /// `long`; without a folder it is nobody's child and has nothing to do.
@@ -41,9 +48,19 @@ async fn child_that_commits_until_killed() {
         let mut batch = worlds::history(&format!("short-{:08}", long.gate.judged), 1);
         batch.push(long.clone());
         store.commit(&batch).await.unwrap();
+        store.keep_slices(&counted(), &call(long.gate.judged)).await.unwrap();
         println!("\n{ACKNOWLEDGED}{}", long.gate.judged);
         long = worlds::next_look(&long);
     }
+}
+
+fn counted() -> Digest {
+    Digest::of(b"counted")
+}
+
+/// The slices of the `number`-th call.
+fn call(number: u32) -> Vec<(Timestamp, Option<Counts>)> {
+    (number * SLICES..(number + 1) * SLICES).map(budgets::slice).collect()
 }
 
 /// The change of wave `long` after what is stored.
@@ -109,6 +126,12 @@ async fn check_survivors(settings: &Settings, acknowledged: u32) {
     let names: Vec<String> = (0..=judged).map(|number| format!("short-{number:08}")).collect();
     let expect: Vec<StoredWave> = names.iter().map(|name| worlds::stored(&worlds::history(name, 1))).collect();
     assert_eq!(short, expect);
+    // What a wave is charged with is that of the look that is there.
+    let charged = names.iter().map(|name| worlds::history(name, 1)).chain([worlds::history("long", judged as usize)]);
+    let mut charged: Vec<Charge> = charged.filter_map(|history| history.last()?.charge.clone()).collect();
+    charged.sort_by(|one, other| one.charged.wave.cmp(&other.charged.wave));
+    assert_eq!(store.charges(Timestamp::from_millis(i64::MIN)).await.unwrap(), charged);
+    check_slices(&store, acknowledged).await;
     store.close().await.unwrap();
 
     let mut shell = sqlite::shell(settings).await;
@@ -116,6 +139,16 @@ async fn check_survivors(settings: &Settings, acknowledged: u32) {
     assert_eq!(finding, "ok");
     let orphans = sqlx::query("PRAGMA foreign_key_check").fetch_all(&mut shell).await.unwrap();
     assert!(orphans.is_empty());
+}
+
+/// Every acknowledged call is there, at most one more, and each whole.
+async fn check_slices(store: &SqliteStore, acknowledged: u32) {
+    let slices = store.slices(&counted(), Timestamp::from_millis(i64::MIN)).await.unwrap();
+    let calls = slices.len() / SLICES as usize;
+    let least = acknowledged as usize + 1;
+    assert!((least..=least + 1).contains(&calls), "{least} calls acknowledged, {calls} found");
+    let all = (0..u32::try_from(calls).unwrap()).flat_map(call);
+    assert_eq!(slices, all.collect::<Vec<_>>());
 }
 
 /// Page size and frame header: the log grows by such steps after its own header.

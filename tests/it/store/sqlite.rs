@@ -1,5 +1,6 @@
 //! The contract on SQLite, and what a file on a disk adds to it.
 
+use crate::store::budgets;
 use crate::store::contract;
 use crate::store::outbox;
 use crate::store::worlds;
@@ -18,6 +19,7 @@ use wavegate::series::Timestamp;
 use wavegate::store::Backlog;
 use wavegate::store::Error;
 use wavegate::store::Outbox;
+use wavegate::store::Retention;
 use wavegate::store::Settings;
 use wavegate::store::Settlement;
 use wavegate::store::SqliteStore;
@@ -43,6 +45,18 @@ macro_rules! on_sqlite {
 }
 contract::for_every_promise!(on_sqlite);
 
+macro_rules! budgets_on_sqlite {
+    ($promise:ident) => {
+        #[tokio::test]
+        async fn $promise() {
+            let folder = tempfile::tempdir().unwrap();
+            let store = SqliteStore::open(&settings(folder.path())).await.unwrap();
+            budgets::$promise(&store).await;
+        }
+    };
+}
+budgets::for_every_promise!(budgets_on_sqlite);
+
 macro_rules! outbox_on_sqlite {
     ($promise:ident) => {
         #[tokio::test]
@@ -65,7 +79,7 @@ pub(crate) async fn shell(settings: &Settings) -> SqliteConnection {
     SqliteConnection::connect_with(&options).await.unwrap()
 }
 
-async fn execute(shell: &mut SqliteConnection, statement: &'static str) {
+pub(super) async fn execute(shell: &mut SqliteConnection, statement: &'static str) {
     sqlx::raw_sql(statement).execute(shell).await.unwrap();
 }
 
@@ -79,7 +93,8 @@ fn settings_have_defaults_and_no_unknown_keys() {
     let defaults = read("{}").unwrap();
     assert_eq!(defaults, Settings::default());
     assert_eq!(defaults.path, Path::new("wavegate-data/wavegate.db"));
-    assert_eq!((defaults.retention.evidence_days.get(), defaults.retention.gates_days.get()), (30, 400));
+    let Retention { evidence_days, gates_days, budgets_days } = defaults.retention;
+    assert_eq!((evidence_days.get(), gates_days.get(), budgets_days.get()), (30, 400, 400));
     let some = read(r#"{"path":"x.db","max_bytes":1,"retention":{"gates_days":7}}"#).unwrap();
     assert_eq!((some.retention.evidence_days.get(), some.retention.gates_days.get()), (30, 7));
     for odd in [r#"{"file":"x"}"#, r#"{"retention":{"days":1}}"#, r#"{"retention":{"gates_days":0}}"#] {
@@ -367,7 +382,7 @@ async fn messages_of_before_there_were_endpoints_are_kept_and_sent_to_nobody() {
 }
 
 /// A database as the version left it that had but these `migrations`.
-async fn of_before(settings: &Settings, migrations: &[&str]) -> SqliteConnection {
+pub(super) async fn of_before(settings: &Settings, migrations: &[&str]) -> SqliteConnection {
     let folder = settings.path.parent().unwrap();
     let kept = folder.join("migrations");
     fs::create_dir_all(&kept).unwrap();

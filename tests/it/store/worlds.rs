@@ -1,11 +1,16 @@
 //! Made-up waves for the store to keep.
 
 use std::time::Duration;
+use wavegate::judge::Charged;
+use wavegate::judge::Spent;
 use wavegate::judge::Timing;
+use wavegate::rules::Class;
 use wavegate::rules::Digest;
 use wavegate::rules::RulesName;
+use wavegate::rules::SloName;
 use wavegate::series::Buckets;
 use wavegate::series::CheckEvidence;
+use wavegate::series::Counts;
 use wavegate::series::Fault;
 use wavegate::series::IntervalEvidence;
 use wavegate::series::Labels;
@@ -16,6 +21,7 @@ use wavegate::series::Timestamp;
 use wavegate::series::Window;
 use wavegate::store::AuditEntry;
 use wavegate::store::Change;
+use wavegate::store::Charge;
 use wavegate::store::Message;
 use wavegate::store::StoredGate;
 use wavegate::store::StoredWave;
@@ -50,6 +56,7 @@ pub(crate) fn look(index: u32) -> Timestamp {
 /// A gate `checkout` of wave `id`, just opened, with every optional part absent.
 pub(crate) fn opening(id: &str) -> Change {
     let gate = Gate {
+        class: Class::Standard,
         rules: rules_name("checkout"),
         digest: Digest::of(RULES_TEXT.as_bytes()),
         attempt: 1,
@@ -72,6 +79,7 @@ pub(crate) fn opening(id: &str) -> Change {
         revised_at: NOON,
     };
     Change {
+        charge: None,
         wave: wave_id(id),
         rollout: Some("rollout-7".to_owned()),
         gate,
@@ -119,7 +127,27 @@ pub(crate) fn next_look(before: &Change) -> Change {
         document: Some(document(before.wave.as_str(), gate.attempt, gate.revision + 1)),
         messages: Vec::new(),
         audit: Vec::new(),
+        charge: Some(charge(before, index)),
         ..before.clone()
+    }
+}
+
+/// What the wave of `before` spent up to its look `index`: each look adds to all of it.
+pub(crate) fn charge(before: &Change, index: u32) -> Charge {
+    let counts = |scale: f64| Counts { bad: f64::from(index) * scale / 7.0, total: f64::from(index) * 1000.0 };
+    let spent = Spent {
+        from: before.gate.start,
+        to: look(index),
+        canary: counts(3.0),
+        baseline: counts(1.0),
+        planned: Counts::default(),
+        excess: f64::from(index) * 2.0 / 7.0,
+    };
+    let (wave, rules) = (before.wave.as_str().to_owned(), before.gate.rules.as_str().to_owned());
+    Charge {
+        slo: SloName::new("checkout-availability").unwrap(),
+        digest: Digest::of(b"slo"),
+        charged: Charged { wave, rules, attempt: before.gate.attempt, spent },
     }
 }
 
@@ -178,6 +206,7 @@ pub(crate) fn adorned(change: Change) -> Change {
             run: Some("uid/1234".to_owned()),
             baseline: Some("wave 'before'".to_owned()),
             deadline: Some(look(400)),
+            class: Class::Exploratory,
             outage: Some(Outage { since: look(2), message: "connection refused\n\"it said\"".to_owned() }),
             requires: required(),
             ..change.gate
@@ -215,7 +244,7 @@ pub(crate) fn interval(index: u32) -> IntervalEvidence {
         check(Measure::Value(-0.1 * shade), Some(Measure::Nothing)),
         check(Measure::Worst { value: 5e-324, series: Labels::from_iter(pod) }, None),
     ];
-    IntervalEvidence { window: Window { from: look(index - 1), to: look(index) }, checks }
+    IntervalEvidence { budget: None, window: Window { from: look(index - 1), to: look(index) }, checks }
 }
 
 fn check(canary: Measure, baseline: Option<Measure>) -> CheckEvidence {

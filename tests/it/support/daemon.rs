@@ -69,9 +69,11 @@ impl Home {
         for (file, text) in rules {
             home.put_rules(file, text);
         }
+        fs::create_dir(home.path("slos")).expect("a folder");
         let mut text = format!(
-            "listen = '127.0.0.1:0'\nrules_dir = '{}'\n{more}\n[store]\npath = '{}'\n",
+            "listen = '127.0.0.1:0'\nrules_dir = '{}'\nslos_dir = '{}'\n{more}\n[store]\npath = '{}'\n",
             home.path("rules").display(),
+            home.path("slos").display(),
             home.path("data/wavegate.db").display(),
         );
         if let Some(url) = source {

@@ -57,6 +57,15 @@ impl PrometheusServer {
         Self::launched(folder, Vec::new())
     }
 
+    /// As [`PrometheusServer::backfilled`], of weeks: in few blocks, for each of which all
+    /// of the text is read.
+    pub(crate) fn backfilled_for_weeks(openmetrics: &str) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        fs::write(folder.path().join("prometheus.yml"), "{}").expect("a configuration");
+        create_blocks_with(folder.path(), openmetrics, &["--max-block-duration=744h"]);
+        Self::launched(folder, Vec::new())
+    }
+
     /// An empty server that scrapes `targets`.
     pub(crate) fn scraping(targets: &[Target<'_>], scrape_interval: Duration) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
@@ -178,10 +187,15 @@ impl PrometheusServer {
 
 /// Turns text into blocks of Prometheus' database, in `folder/data`.
 fn create_blocks(folder: &Path, openmetrics: &str) {
+    create_blocks_with(folder, openmetrics, &[]);
+}
+
+fn create_blocks_with(folder: &Path, openmetrics: &str, args: &[&str]) {
     let (text, data) = (folder.join("samples.om"), folder.join("data"));
     fs::write(&text, openmetrics).expect("samples to write");
     let created: Output = Command::new("promtool")
         .args(["tsdb", "create-blocks-from", "openmetrics", "--quiet"])
+        .args(args)
         .args([&text, &data])
         .output()
         .unwrap_or_else(|error| missing("promtool", &error));

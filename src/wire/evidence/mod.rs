@@ -10,7 +10,12 @@
 //! JSON has no infinities; the only ones in evidence are bucket bounds, which are
 //! written as `"+Inf"` and `"-Inf"`.
 
+mod budget;
+#[cfg(test)]
+mod tests;
+
 use crate::series::Buckets;
+use crate::series::BudgetEvidence;
 use crate::series::CheckEvidence;
 use crate::series::Fault as EvidenceFault;
 use crate::series::InstanceEvidence;
@@ -21,6 +26,7 @@ use crate::series::Notice;
 use crate::series::Observed;
 use crate::series::Timestamp;
 use crate::series::Window;
+use budget::BudgetRow;
 use serde::Deserialize;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -50,6 +56,8 @@ struct IntervalRow {
     from: i64,
     to: i64,
     checks: Vec<CheckRow>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    budget: Option<BudgetRow>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -119,6 +127,7 @@ pub(in crate::wire) enum InfinityRow {
 enum FaultRow {
     CohortsOverlap { series: String },
     BadNeverSeen { selector: String },
+    ThresholdNotABucket { threshold: String, bounds: String },
     PartialAnswer { message: String },
 }
 
@@ -148,7 +157,8 @@ impl TryFrom<&IntervalEvidence> for IntervalRow {
     fn try_from(evidence: &IntervalEvidence) -> Result<Self, Fault> {
         let checks = evidence.checks.iter().map(CheckRow::try_from).collect::<Result<_, _>>()?;
         let window = ordered(evidence.window)?;
-        Ok(Self { from: window.from.as_millis(), to: window.to.as_millis(), checks })
+        let budget = evidence.budget.as_ref().map(BudgetRow::try_from).transpose()?;
+        Ok(Self { from: window.from.as_millis(), to: window.to.as_millis(), checks, budget })
     }
 }
 
@@ -158,7 +168,8 @@ impl TryFrom<IntervalRow> for IntervalEvidence {
     fn try_from(row: IntervalRow) -> Result<Self, Fault> {
         let window = Window { from: Timestamp::from_millis(row.from), to: Timestamp::from_millis(row.to) };
         let checks = row.checks.into_iter().map(CheckEvidence::try_from).collect::<Result<_, _>>()?;
-        Ok(Self { window: ordered(window)?, checks })
+        let budget = row.budget.map(BudgetEvidence::try_from).transpose()?;
+        Ok(Self { window: ordered(window)?, checks, budget })
     }
 }
 
@@ -321,6 +332,7 @@ impl From<EvidenceFault> for FaultRow {
         match fault {
             EvidenceFault::CohortsOverlap { series } => Self::CohortsOverlap { series },
             EvidenceFault::BadNeverSeen { selector } => Self::BadNeverSeen { selector },
+            EvidenceFault::ThresholdNotABucket { threshold, bounds } => Self::ThresholdNotABucket { threshold, bounds },
             EvidenceFault::PartialAnswer { message } => Self::PartialAnswer { message },
         }
     }
@@ -331,6 +343,7 @@ impl From<FaultRow> for EvidenceFault {
         match row {
             FaultRow::CohortsOverlap { series } => Self::CohortsOverlap { series },
             FaultRow::BadNeverSeen { selector } => Self::BadNeverSeen { selector },
+            FaultRow::ThresholdNotABucket { threshold, bounds } => Self::ThresholdNotABucket { threshold, bounds },
             FaultRow::PartialAnswer { message } => Self::PartialAnswer { message },
         }
     }
