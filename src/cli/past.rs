@@ -136,8 +136,7 @@ pub(super) fn progress_of_budget(read: Duration, of: Duration) {
 }
 
 fn class(word: &str) -> Result<Class, String> {
-    let known = Class::WORDS.iter().find(|(known, _)| *known == word);
-    known.map(|(_, class)| *class).ok_or_else(|| "it is `standard` or `exploratory`".to_owned())
+    Class::named(word).ok_or_else(|| "it is `standard` or `exploratory`".to_owned())
 }
 
 pub(super) fn instant(flag: &str, text: Option<&str>) -> Result<Option<Timestamp>, Failure> {

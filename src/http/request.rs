@@ -196,8 +196,7 @@ fn params(Params(given): Params) -> Result<BTreeMap<String, String>, Problem> {
 
 fn class(word: Option<&str>) -> Result<Option<Class>, Problem> {
     let Some(word) = word else { return Ok(None) };
-    let known = Class::WORDS.iter().find(|(known, _)| *known == word);
-    known.map(|(_, class)| Some(*class)).ok_or_else(|| Problem::field("/class", "must be `standard` or `exploratory`"))
+    Class::named(word).map(Some).ok_or_else(|| Problem::field("/class", "must be `standard` or `exploratory`"))
 }
 
 fn instant(pointer: &str, text: Option<&str>) -> Result<Option<Timestamp>, Problem> {

@@ -136,12 +136,12 @@ impl Kept {
         let step = self.slices.step();
         let to = self.end(now);
         let most = step.saturating_mul(u32::try_from(Slices::MAX).unwrap_or(u32::MAX));
-        Window { from: floor(always.min(wanted), step).max(to - most), to }
+        Window { from: always.min(wanted).floored(step).max(to - most), to }
     }
 
     /// The end of the last slice whose samples have arrived at `now`.
     fn end(&self, now: Timestamp) -> Timestamp {
-        floor(now - self.settle(), self.slices.step())
+        (now - self.settle()).floored(self.slices.step())
     }
 
     pub(super) fn step(&self, now: Timestamp) -> Step {
@@ -154,7 +154,7 @@ impl Kept {
         }
         let (Some(gap), Some(slo)) = (self.known.last_gap(span), self.slos.first()) else { return Step::Rest };
         let step = self.slices.step();
-        let from = (gap.from - step * AGAIN).max(span.from).max(floor(gap.to - CHUNK, step));
+        let from = (gap.from - step * AGAIN).max(span.from).max((gap.to - CHUNK).floored(step));
         Step::Ask(Arc::clone(slo), Window { from, to: gap.to })
     }
 
@@ -208,7 +208,7 @@ impl Kept {
     /// Whether all was asked for from `from` on to where the source last answered. What
     /// was not is read from the latest to the earliest, and says little of the rest.
     pub(super) fn is_whole(&self, from: Timestamp, now: Timestamp) -> bool {
-        let from = floor(from, self.slices.step()).max(self.span(now).from);
+        let from = from.floored(self.slices.step()).max(self.span(now).from);
         self.through(now).is_some_and(|to| from < to && self.known.cover(Window { from, to }))
     }
 
@@ -216,7 +216,7 @@ impl Kept {
     /// nobody saw.
     fn unseen_before(&self, then: Timestamp) -> Option<Window> {
         let step = self.slices.step();
-        let starts = std::iter::successors(Some(floor(then - LATE, step)), |at| Some(*at + step));
+        let starts = std::iter::successors(Some((then - LATE).floored(step)), |at| Some(*at + step));
         let slices = starts.map(|from| Window { from, to: from + step }).take_while(|slice| slice.to <= then);
         let unseen = |slice: &Window| self.known.cover(*slice) && self.slices.sum(*slice).counts.is_none();
         slices.filter(unseen).reduce(|first, last| Window { from: first.from, to: last.to })
@@ -269,12 +269,6 @@ impl Kept {
 /// When the period began that `at` lies in.
 pub(super) fn period_from(slo: &Slo, at: Timestamp) -> Timestamp {
     judge::account(slo, &Slices::new(slo.slice, at), at).period_from
-}
-
-/// The last multiple of `step` that is not after `at`.
-pub(super) fn floor(at: Timestamp, step: Duration) -> Timestamp {
-    let step = i64::try_from(step.as_millis()).unwrap_or(i64::MAX).max(1);
-    Timestamp::from_millis(at.as_millis().div_euclid(step).saturating_mul(step))
 }
 
 #[cfg(test)]

@@ -4,7 +4,6 @@
 //! What other waves spent is known to nobody then, nor whether another SLO of the service
 //! paged somebody: both are left empty.
 
-use crate::engine::budgets::kept::floor;
 use crate::engine::budgets::kept::period_from;
 use crate::engine::budgets::reading::before;
 use crate::engine::budgets::reading::earlier;
@@ -54,8 +53,8 @@ impl<'a> PastAccount<'a> {
     async fn read(&self, slo: &Slo, began: Timestamp) -> Result<Slices, Error> {
         let day = Window { from: began, to: began + slo.slice };
         let first = AccountAsked { slo, wave: "", began, window: day };
-        let from = floor(period_from(slo, began).min(earlier(first).from), slo.slice);
-        let span = Window { from, to: floor(self.until - slo.settle, slo.slice).max(from) };
+        let from = period_from(slo, began).min(earlier(first).from).floored(slo.slice);
+        let span = Window { from, to: (self.until - slo.settle).floored(slo.slice).max(from) };
         let answer = gather::service(self.source, slo, span, |done, of| (self.progress)(done, of)).await?;
         let mut slices = Slices::new(slo.slice, from);
         slices.put(from, &answer.slices);
@@ -81,9 +80,9 @@ pub async fn past_view(
     at: Timestamp,
     progress: impl FnMut(Duration, Duration) + Send,
 ) -> AccountView {
-    let to = floor(at - slo.settle, slo.slice);
+    let to = (at - slo.settle).floored(slo.slice);
     // At the turn of a calendar the windows of its tiers reach back before it.
-    let from = floor(period_from(slo, at).min(to - longest_window(slo)), slo.slice);
+    let from = period_from(slo, at).min(to - longest_window(slo)).floored(slo.slice);
     let mut slices = Slices::new(slo.slice, from);
     let upkeep = match gather::service(source, slo, Window { from, to }, progress).await {
         Ok(answer) => {

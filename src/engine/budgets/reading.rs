@@ -3,7 +3,6 @@
 use crate::engine::budgets::Budgets;
 use crate::engine::budgets::book::Books;
 use crate::engine::budgets::kept::LOOK_BACK;
-use crate::engine::budgets::kept::floor;
 use crate::engine::budgets::kept::period_from;
 use crate::judge;
 use crate::judge::BurnState;
@@ -117,7 +116,7 @@ impl Books {
     fn must_have(&mut self, slo: &Slo, window: Window, now: Timestamp) -> Result<(), Missing> {
         let Some(kept) = self.kept.get_mut(&slo.counted_by) else { return Err(crowded(slo)) };
         let step = kept.slices.step();
-        let needed = Window { from: floor(window.from, step), to: floor(window.to, step) };
+        let needed = Window { from: window.from.floored(step), to: window.to.floored(step) };
         if kept.known.cover(needed) {
             return Ok(());
         }
@@ -154,7 +153,7 @@ pub(super) fn earlier(asked: AccountAsked<'_>) -> Window {
 /// The slices that end in `window`: each belongs to one interval, however short those are.
 pub(super) fn before(slices: &Slices, window: Window) -> Option<Counts> {
     let step = slices.step();
-    let span = Window { from: floor(window.from, step), to: floor(window.to, step) };
+    let span = Window { from: window.from.floored(step), to: window.to.floored(step) };
     let SpanCounts { counts, slices, .. } = slices.sum(span);
     counts.or((slices == 0).then(Counts::default))
 }

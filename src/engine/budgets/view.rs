@@ -1,6 +1,5 @@
 //! An account as it is shown: made when something was read, handed out as it is.
 
-use crate::engine::budgets::kept::floor;
 use crate::judge;
 use crate::judge::Burn;
 use crate::judge::Charged;
@@ -137,7 +136,7 @@ impl AccountView {
 /// The period so far in parts of whole slices.
 fn history(slices: &Slices, reading: &ServiceReading) -> Vec<HistoryPoint> {
     let step = slices.step();
-    let (mut from, end) = (floor(reading.period_from, step), reading.through);
+    let (mut from, end) = (reading.period_from.floored(step), reading.through);
     let count = end.since(from).as_millis().div_ceil(step.as_millis().max(1));
     let each = u32::try_from(count.div_ceil(u128::from(HISTORY_POINTS))).unwrap_or(u32::MAX);
     let mut points = Vec::new();

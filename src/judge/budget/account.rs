@@ -34,7 +34,7 @@ use std::time::Duration;
 /// minutes, one that is not over counts nowhere. A slice that nobody saw is never counted,
 /// whatever a slice without events is.
 pub fn account(slo: &Slo, slices: &Slices, at: Timestamp) -> ServiceReading {
-    let through = floor(at - slo.settle, slo.budgeting.counted(slo.slice));
+    let through = (at - slo.settle).floored(slo.budgeting.counted(slo.slice));
     let (period_from, period_to) = period(&slo.period, through);
     let lengths = windows(slo);
     let spans: Vec<Window> = lengths.iter().map(|length| Window { from: through - *length, to: through }).collect();
@@ -72,12 +72,6 @@ fn windows(slo: &Slo) -> Vec<Duration> {
     lengths.sort_unstable();
     lengths.dedup();
     lengths
-}
-
-/// `at`, or the last multiple of `step` before it.
-fn floor(at: Timestamp, step: Duration) -> Timestamp {
-    let step = i64::try_from(step.as_millis()).unwrap_or(i64::MAX).max(1);
-    Timestamp::from_millis(at.as_millis().div_euclid(step).saturating_mul(step))
 }
 
 fn reading(window: Window, sum: SpanCounts, counts: Option<Counts>) -> SpanReading {
